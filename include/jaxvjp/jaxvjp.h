@@ -25,8 +25,8 @@
  *     STALE_TRACER). A handle that only its closed scope held is gone, as after free(); contexts made with
  *     JAXVJP_CHECK_HANDLES recognise it and name the scope.
  *
- *  4. CONSUMED are only a (user, destroy) or (pointer, destroy) pair, a DLPack tensor, and an error given to
- *     jaxvjp_fail_with: also when the call fails. destroy runs exactly once, on any thread, and must not call back.
+ *  4. CONSUMED are only a (user, destroy) or (pointer, destroy) pair and an error given to jaxvjp_fail_with: also when
+ *     the call fails. destroy runs exactly once, on any thread, and must not call back.
  *
  *  5. CALLBACKS are (context, user, inputs, outputs), return 0 or an error code, and write handles into outputs that are
  *     preset to NULL. 0 with an output unset is an error that names callback and output. Explain a failure with `return
@@ -38,18 +38,18 @@
  *     `user` is read when it is recorded). Programs are cached on the base function; one that captured a value of an
  *     enclosing trace is used once and never cached. Equations hold a rule's callbacks (user, destroy), never the
  *     function with its cache: destroy runs when the last handle, program, pullback or cache entry is gone. No lock is
- *     held while recording: two threads may record one function at once, and the first program wins. Outside jit, vmap
- *     and control flow, values carry their numbers: is_concrete is 1, and read, item and truth work. A floating value
- *     that is being differentiated shows its numbers to nobody but jaxvjp_truth of a comparison and jaxvjp_to_string:
- *     reading it would lose its derivative (CONCRETE). In `fwd` and `primal` the arguments are not being differentiated
- *     at that level, so an opaque solver may read them.
+ *     held while recording: two threads may record one function at once, and the first program wins. Outside jit and
+ *     vmap, values carry their numbers: is_concrete is 1, and read, item and truth work. A floating value that is being
+ *     differentiated shows its numbers to nobody but jaxvjp_truth of a comparison and jaxvjp_to_string: reading it would
+ *     lose its derivative (CONCRETE). In `fwd` and `primal` the arguments are not being differentiated at that level, so
+ *     an opaque solver may read them.
  *
  *  7. RECORDING. A tracer used with a context that does not hold its trace is STALE_TRACER; a value of another session is
- *     INVALID_ARGUMENT. An operation belongs to the innermost trace among its context and its operands; under jit, vmap
- *     and control flow everything done with the callback's context is recorded, outside them it runs at once. (The outer
- *     context runs concrete operands at once even there.) A callback may use values of an enclosing trace: they become
- *     hidden inputs, and derivatives flow to them. A rule's fwd and bwd may too, except values that the rule's own caller
- *     is differentiating (CLOSURE_DIFF: pass them as arguments).
+ *     INVALID_ARGUMENT. An operation belongs to the innermost trace among its context and its operands; under jit and vmap
+ *     everything done with the callback's context is recorded, outside them it runs at once. (The outer context runs
+ *     concrete operands at once even there.) A callback may use values of an enclosing trace: they become hidden inputs,
+ *     and derivatives flow to them. A rule's fwd and bwd may too, except values that the rule's own caller is
+ *     differentiating (CLOSURE_DIFF: pass them as arguments).
  *
  *  8. OPTIONS. A struct of options starts with size_t struct_size, only ever grows at its end, means "default" where
  *     zero, and is passed by pointer; NULL is all defaults. A larger struct with a non-zero tail is ABI_MISMATCH.
@@ -90,98 +90,156 @@ typedef struct jaxvjp_function jaxvjp_function;     /* anything that can be call
 typedef struct jaxvjp_jaxpr jaxvjp_jaxpr;           /* a closed, typed program together with the rules it uses */
 typedef struct jaxvjp_error jaxvjp_error;           /* code, message, location, notes, foreign payload */
 
-typedef void (*jaxvjp_destroy_fn)(void *user);
+typedef void (*jaxvjp_destroy_fn)(void *user);      /* may be NULL wherever one is taken: there is nothing to destroy */
 
-enum { /* dtype = (DLPack code << 8) | bits */
+/* A dtype is (DLPack code << 8) | bits. A bool is a byte, 0 or 1; f16 and bf16 are 16-bit patterns. */
+enum {
   JAXVJP_I8 = 0x008, JAXVJP_I16 = 0x010, JAXVJP_I32 = 0x020, JAXVJP_I64 = 0x040,
   JAXVJP_U8 = 0x108, JAXVJP_U16 = 0x110, JAXVJP_U32 = 0x120, JAXVJP_U64 = 0x140,
   JAXVJP_F16 = 0x210, JAXVJP_F32 = 0x220, JAXVJP_F64 = 0x240, JAXVJP_BF16 = 0x410, JAXVJP_BOOL = 0x608,
   JAXVJP_FLOAT0 = 0xff00 /* no bits: the tangent type of integers and booleans */
 };
 
-enum { /* kinds of value */
+/* Kinds of value. An array, a number and a tracer are all ARRAY: is_concrete tells whether there are numbers. */
+enum {
   JAXVJP_ARRAY = 1, JAXVJP_SPEC = 2, JAXVJP_ZERO = 3, JAXVJP_NONE = 4, JAXVJP_TUPLE = 5, JAXVJP_LIST = 6,
   JAXVJP_DICT = 7, JAXVJP_OPAQUE = 8, JAXVJP_FUNCTION = 9
 };
 
-/* Error codes: 1-99 general, 100- of this library. Numbers never change. Reserved: 1, 12, 120, 122, 125. */
+/* Error codes: 1-99 general, 100- of this library. Numbers never change; 1, 12, 120, 122 and 125 are reserved. */
 enum {
-  JAXVJP_OK = 0, JAXVJP_INVALID_ARGUMENT = 3, JAXVJP_NOT_FOUND = 5, JAXVJP_OUT_OF_MEMORY = 8, JAXVJP_INTERNAL = 13,
-  JAXVJP_SHAPE = 100, JAXVJP_DTYPE = 101, JAXVJP_TREE = 102, JAXVJP_CONCRETE = 103, JAXVJP_STALE_TRACER = 104,
-  JAXVJP_NO_RULE = 105, JAXVJP_FWD_MODE = 106, JAXVJP_NO_TRANSPOSE = 107, JAXVJP_CLOSURE_DIFF = 108,
-  JAXVJP_FWD_UNSET = 109, JAXVJP_FWD_TREE = 110, JAXVJP_FWD_AVAL = 111, JAXVJP_BWD_UNSET = 112, JAXVJP_BWD_TREE = 113,
-  JAXVJP_BWD_AVAL = 114, JAXVJP_CT_TREE = 115, JAXVJP_CT_AVAL = 116, JAXVJP_NOT_SCALAR = 117, JAXVJP_IN_DTYPE = 118,
-  JAXVJP_OUT_DTYPE = 119, JAXVJP_CALLBACK = 121, JAXVJP_CHECK = 123, JAXVJP_PARSE = 124, JAXVJP_ABI_MISMATCH = 126
+  JAXVJP_OK = 0,
+  JAXVJP_INVALID_ARGUMENT = 3, /* NULL, a count, an axis, a flag or a name that cannot be; a value of another session */
+  JAXVJP_NOT_FOUND = 5,        /* no such key, or no such primitive */
+  JAXVJP_OUT_OF_MEMORY = 8,
+  JAXVJP_INTERNAL = 13,        /* a mistake of the library: please report it */
+  JAXVJP_SHAPE = 100,          /* shapes or sizes do not fit */
+  JAXVJP_DTYPE = 101,          /* dtypes differ, the operation is not defined for this one, or it cannot hold a number */
+  JAXVJP_TREE = 102,           /* structures differ, or a container stands where a leaf must (or the other way round) */
+  JAXVJP_CONCRETE = 103,       /* numbers were asked of a value that has none, or that is being differentiated */
+  JAXVJP_STALE_TRACER = 104,   /* a tracer whose trace is finished, or is not one of this context's */
+  JAXVJP_NO_RULE = 105,        /* an operation has no rule for this transformation */
+  JAXVJP_FWD_MODE = 106,       /* forward mode met a custom_vjp function that has no forward mode */
+  JAXVJP_NO_TRANSPOSE = 107,   /* reverse mode met something that is not linear */
+  JAXVJP_CLOSURE_DIFF = 108,   /* a rule closed over a value that its caller differentiates: pass it as an argument */
+  JAXVJP_FWD_UNSET = 109,      /* fwd returned 0 and left its output or its residuals NULL */
+  JAXVJP_FWD_TREE = 110,       /* fwd's outputs and the primal's have different structures ... */
+  JAXVJP_FWD_AVAL = 111,       /* ... or shapes or dtypes */
+  JAXVJP_BWD_UNSET = 112,      /* bwd returned 0 and left the slot of a needed argument NULL */
+  JAXVJP_BWD_TREE = 113,       /* a slot has another structure than its argument ... */
+  JAXVJP_BWD_AVAL = 114,       /* ... or another shape or dtype */
+  JAXVJP_CT_TREE = 115,        /* a cotangent given to a pullback has another structure than the output ... */
+  JAXVJP_CT_AVAL = 116,        /* ... or another shape or dtype */
+  JAXVJP_NOT_SCALAR = 117,     /* grad of a function whose output is not one array of rank 0 */
+  JAXVJP_IN_DTYPE = 118,       /* a derivative with respect to integers or booleans */
+  JAXVJP_OUT_DTYPE = 119,      /* a derivative of integers or booleans */
+  JAXVJP_CALLBACK = 121,       /* a callback failed without a code of its own, or returned 0 with an output unset */
+  JAXVJP_CHECK = 123,          /* check_vjp found the rule to be wrong */
+  JAXVJP_PARSE = 124,          /* text is not a jaxpr, or not a parameter list: with line and column */
+  JAXVJP_ABI_MISMATCH = 126    /* an option that this version of the library does not know */
 };
 
 #define JAXVJP_AXIS_NONE INT64_MIN /* vmap: this argument is not mapped */
 
 /* ------------------------------------------------------------------------------------------- library */
 
-JAXVJP_API(uint32_t) jaxvjp_version(void);                       /* major * 1000000 + minor * 1000 + patch */
-JAXVJP_API(uint32_t) jaxvjp_abi(void);                           /* bindings check it once, at load */
-JAXVJP_API(const char *) jaxvjp_build_info(void);                /* compiler, instruction set, BLAS */
+/* major * 1000000 + minor * 1000 + patch of the library that is running. */
+JAXVJP_API(uint32_t) jaxvjp_version(void);
+/* The number of the binary interface, which is that of the soname. Bindings check it once, at load. */
+JAXVJP_API(uint32_t) jaxvjp_abi(void);
+/* Compiler, instruction set in use, BLAS: one line, for reports. It belongs to the library. */
+JAXVJP_API(const char *) jaxvjp_build_info(void);
 
 /* ------------------------------------------------------------------------------------------- context and scopes */
 
+/* alloc and dealloc (both, or neither) serve array buffers and scratch. They are called with `user` from any thread that
+ * uses the session; alloc returns NULL when there is no memory, and what it returns is aligned to `align`, a power of two.
+ * They must work until the last handle of the session is released, which may be after jaxvjp_context_free. */
 typedef struct jaxvjp_context_options {
   size_t struct_size;
-  int32_t flags;
-  void *(*alloc)(void *user, size_t size, size_t align);         /* array buffers and scratch; NULL = the library's pool */
-  void (*dealloc)(void *user, void *pointer, size_t size);
+  int32_t flags;                                                 /* JAXVJP_CHECK_HANDLES */
+  void *(*alloc)(void *user, size_t size, size_t align);         /* NULL: the library's own */
+  void (*dealloc)(void *user, void *pointer, size_t size);       /* size as it was given to alloc */
   void *user;
 } jaxvjp_context_options;
-enum { JAXVJP_CHECK_HANDLES = 1 /* 2 is reserved */ };
+enum {
+  JAXVJP_CHECK_HANDLES = 1 /* a handle whose scope is closed is INVALID_ARGUMENT, not undefined; for debugging: handles cost
+                              a look-up each and their memory is kept. 2 is reserved */
+};
 
-/* A new session. NULL only when memory is out. */
+/* A new session. NULL only when memory is out; with options that cannot be, a context that has failed. */
 JAXVJP_API(jaxvjp_context *) jaxvjp_context_new(const jaxvjp_context_options *options);
-/* Another context of the same session, for another thread; free it too. */
+/* Another context of the same session, for another thread, with no scope open and no error; free it too, in any order.
+ * It may be made in a callback, but does not take part in the recording: it is a fork of the session. */
 JAXVJP_API(jaxvjp_context *) jaxvjp_context_fork(jaxvjp_context *cx);
-/* Closes its scopes and forgets its error. Retained handles stay valid. NULL is fine. */
+/* Closes its scopes and forgets its error. Retained handles stay valid. NULL is fine; a callback's context is not yours to
+ * free (nothing happens). */
 JAXVJP_API(void) jaxvjp_context_free(jaxvjp_context *cx);
 
+/* Opens a scope: handles made from now on live in it. Returns its number, never 0, or 0 on failure. */
 JAXVJP_API(size_t) jaxvjp_scope_open(jaxvjp_context *cx);
-/* Closes the scope and those opened after it; `survivor` (or NULL) moves to the enclosing scope and is returned. */
+/* Closes the scope and those opened after it; `survivor` (or NULL) moves to the enclosing scope and is returned. A number
+ * that is not an open scope's, or not of this callback, is INVALID_ARGUMENT and closes nothing; so 0 is, unless the
+ * context has failed: a loop's brackets need no check. Works on a failed context. */
 JAXVJP_API(jaxvjp_value *) jaxvjp_scope_close(jaxvjp_context *cx, size_t scope, jaxvjp_value *survivor);
 
+/* Equations and errors that follow carry this file and line, until the next call; a callback inherits its caller's. A NULL
+ * file means none. Costs nothing to speak of; `file` is copied once a session. */
 JAXVJP_API(void) jaxvjp_set_location(jaxvjp_context *cx, const char *file, int32_t line);
 
 enum { JAXVJP_STAT_VALUES, JAXVJP_STAT_BYTES, JAXVJP_STAT_TRACES, JAXVJP_STAT_COMPILES, JAXVJP_STAT_CALLBACKS };
-/* Live values and bytes, traces made, programs compiled, callbacks run, of the whole session. */
+/* Of the whole session: live values, live bytes of array buffers (adopted memory does not count); and since it began, traces
+ * made, programs compiled for jit, callbacks run. -1 and INVALID_ARGUMENT for another number. */
 JAXVJP_API(int64_t) jaxvjp_stat(jaxvjp_context *cx, int32_t which);
 
 /* ------------------------------------------------------------------------------------------- errors */
 
-JAXVJP_API(int32_t) jaxvjp_failed(const jaxvjp_context *cx);                /* the waiting error's code, or 0 */
-JAXVJP_API(const char *) jaxvjp_error_text(const jaxvjp_context *cx);       /* all of it, or ""; until cleared */
+/* The waiting error's code, or 0. (Of a NULL context: INVALID_ARGUMENT, since nothing was done with it.) */
+JAXVJP_API(int32_t) jaxvjp_failed(const jaxvjp_context *cx);
+/* All of the waiting error: message, place, then one line a note; "" when there is none. Borrowed until the error is cleared
+ * or taken. */
+JAXVJP_API(const char *) jaxvjp_error_text(const jaxvjp_context *cx);
+/* Forgets the waiting error. The context is usable again, and the handles of its scopes are still there. */
 JAXVJP_API(void) jaxvjp_clear_error(jaxvjp_context *cx);
-JAXVJP_API(jaxvjp_error *) jaxvjp_take_error(jaxvjp_context *cx);           /* yours; the context is usable again */
-/* Makes the context fail, unless it has. Returns the code, so that `return jaxvjp_fail(...)` ends a callback. */
+/* The waiting error, now yours (free it, or give it to jaxvjp_fail_with); the context is usable again. NULL when none. */
+JAXVJP_API(jaxvjp_error *) jaxvjp_take_error(jaxvjp_context *cx);
+/* Makes the context fail, unless it has: the first error stays. `code` is one of the list or any other non-zero number (0
+ * becomes CALLBACK); `message` is copied, never used as a format, NULL is "". Returns the code of the error that waits, so
+ * that `return jaxvjp_fail(...)` ends a callback. */
 JAXVJP_API(int32_t) jaxvjp_fail(jaxvjp_context *cx, int32_t code, const char *message);
+/* The same with an error object, which is consumed: passing on what another context failed with, or one of your own. */
 JAXVJP_API(int32_t) jaxvjp_fail_with(jaxvjp_context *cx, jaxvjp_error *error);
-/* An error that carries a foreign object (panic, exception, Go error) through every nesting to the outer caller. */
+/* An error that carries a foreign object (panic, exception, Go error) through every nesting to the outer caller. `tag` is an
+ * address that says what the payload is; destroy(payload) runs unless jaxvjp_error_take_payload took it. The error is yours.
+ * NULL when memory is out (payload destroyed). */
 JAXVJP_API(jaxvjp_error *) jaxvjp_error_new(int32_t code, const char *message, const void *tag, void *payload,
                                             jaxvjp_destroy_fn destroy);
 JAXVJP_API(int32_t) jaxvjp_error_code(const jaxvjp_error *error);
-JAXVJP_API(const char *) jaxvjp_error_message(const jaxvjp_error *error);   /* one line */
+/* One line: what was expected and what came. Borrowed from the error, as are file and notes. */
+JAXVJP_API(const char *) jaxvjp_error_message(const jaxvjp_error *error);
+/* Where the user's code was, by jaxvjp_set_location: the file, or NULL; its line through `line` (which may be NULL), or 0. */
 JAXVJP_API(const char *) jaxvjp_error_file(const jaxvjp_error *error, int32_t *line);
-JAXVJP_API(const char *) jaxvjp_error_note(const jaxvjp_error *error, size_t i); /* innermost first; NULL past the end */
-/* The payload, now yours, if it was made with `tag`; else NULL. */
+/* The i-th note (equation, function, transformation, rule, callback), innermost first; NULL past the end. */
+JAXVJP_API(const char *) jaxvjp_error_note(const jaxvjp_error *error, size_t i);
+/* The payload, now yours, if it was made with `tag` and not taken before; else NULL. */
 JAXVJP_API(void *) jaxvjp_error_take_payload(jaxvjp_error *error, const void *tag);
 JAXVJP_API(void) jaxvjp_error_free(jaxvjp_error *error);
 
 /* ------------------------------------------------------------------------------------------- ownership */
 
-/* One more reference, which is yours. Returns v. */
+/* One more reference, which is yours. Returns v. Like release, from any thread and without a context. */
 JAXVJP_API(jaxvjp_value *) jaxvjp_retain(jaxvjp_value *v);
 /* Gives one of yours back. */
 JAXVJP_API(void) jaxvjp_release(jaxvjp_value *v);
-/* The scope's reference becomes yours: retain without leaving the handle in the scope. Returns v. */
+/* The scope's reference becomes yours: retain without leaving the handle in the scope, for a handle that a call has just
+ * returned, on its context's thread. Returns v. */
 JAXVJP_API(jaxvjp_value *) jaxvjp_take(jaxvjp_value *v);
-/* Yours becomes the innermost scope's: how a binding returns a value from a callback. Returns v. */
+/* Yours becomes the innermost scope's: how a binding returns a value from a callback. Returns v. Consumed on failure too. */
 JAXVJP_API(jaxvjp_value *) jaxvjp_give(jaxvjp_context *cx, jaxvjp_value *v);
-/* *held = retain(next), and the old one is released: the carry of a loop. When next is NULL nothing changes. */
+/* *held = retain(next), and the old one is released: the carry of a loop. When next is NULL (the step failed) nothing
+ * changes. Start with *held == NULL, end with jaxvjp_release(*held). */
 JAXVJP_API(void) jaxvjp_update(jaxvjp_value **held, jaxvjp_value *next);
+/* The same three verbs for functions and jaxprs. */
 JAXVJP_API(jaxvjp_function *) jaxvjp_function_retain(jaxvjp_function *f);
 JAXVJP_API(jaxvjp_function *) jaxvjp_function_take(jaxvjp_function *f);
 JAXVJP_API(void) jaxvjp_function_release(jaxvjp_function *f);
@@ -191,10 +249,12 @@ JAXVJP_API(void) jaxvjp_jaxpr_release(jaxvjp_jaxpr *j);
 
 /* ------------------------------------------------------------------------------------------- arrays */
 
-/* A copy of row-major `data`. */
+/* An array with a copy of `data`, which is compact and row-major. shape may be NULL where ndim is 0; sizes may be 0 (then
+ * data may be NULL). INVALID_ARGUMENT for a dtype that is none or FLOAT0, or a negative size. */
 JAXVJP_API(jaxvjp_value *) jaxvjp_array(jaxvjp_context *cx, int32_t dtype, const int64_t *shape, size_t ndim,
                                         const void *data);
-/* Your memory, read in place until destroy(user); strides in elements, NULL = row-major. Do not write to it. */
+/* Your memory, read in place until destroy(user); strides in elements (0 and negative ones are fine, `data` is the element
+ * with index 0), NULL = row-major. Do not write to it. */
 JAXVJP_API(jaxvjp_value *) jaxvjp_array_adopt(jaxvjp_context *cx, int32_t dtype, const int64_t *shape, size_t ndim,
                                               const int64_t *strides, const void *data, void *user,
                                               jaxvjp_destroy_fn destroy);
@@ -202,78 +262,114 @@ JAXVJP_API(jaxvjp_value *) jaxvjp_array_adopt(jaxvjp_context *cx, int32_t dtype,
  * type (a bwd slot, a cotangent, a tangent); it stays a number through no operation: numbers alone, as argument, output or
  * leaf, are f64[]. DTYPE when that cannot hold it (a fraction or out of range for integers, overflow for floats). */
 JAXVJP_API(jaxvjp_value *) jaxvjp_number(jaxvjp_context *cx, double number);
+/* Arrays of rank 0: f32[], f64[], i64[]. */
 JAXVJP_API(jaxvjp_value *) jaxvjp_f32(jaxvjp_context *cx, float number);
 JAXVJP_API(jaxvjp_value *) jaxvjp_f64(jaxvjp_context *cx, double number);
 JAXVJP_API(jaxvjp_value *) jaxvjp_i64(jaxvjp_context *cx, int64_t number);
-JAXVJP_API(jaxvjp_value *) jaxvjp_spec(jaxvjp_context *cx, int32_t dtype, const int64_t *shape, size_t ndim); /* no data */
+/* Shape and dtype without data: what jaxvjp_make_jaxpr and jaxvjp_linear_transpose take. No operand of an operation. */
+JAXVJP_API(jaxvjp_value *) jaxvjp_spec(jaxvjp_context *cx, int32_t dtype, const int64_t *shape, size_t ndim);
 
+/* What a leaf is, known also where it has no numbers; inside vmap it is that of one example. A number answers F64. */
 JAXVJP_API(int32_t) jaxvjp_dtype(const jaxvjp_value *v);              /* 0 when v is not an array, tracer or spec */
-JAXVJP_API(size_t) jaxvjp_ndim(const jaxvjp_value *v);
-JAXVJP_API(const int64_t *) jaxvjp_shape(const jaxvjp_value *v);      /* borrowed from v */
-JAXVJP_API(size_t) jaxvjp_size(const jaxvjp_value *v);                /* elements */
-JAXVJP_API(int32_t) jaxvjp_is_concrete(const jaxvjp_value *v);        /* has it numbers? */
-JAXVJP_API(const void *) jaxvjp_data(jaxvjp_context *cx, jaxvjp_value *v); /* compact row-major, borrowed from v */
+JAXVJP_API(size_t) jaxvjp_ndim(const jaxvjp_value *v);                /* 0 for such too */
+JAXVJP_API(const int64_t *) jaxvjp_shape(const jaxvjp_value *v);      /* borrowed from v; NULL for such */
+JAXVJP_API(size_t) jaxvjp_size(const jaxvjp_value *v);                /* elements: 1 for rank 0; 0 for such */
+JAXVJP_API(int32_t) jaxvjp_is_concrete(const jaxvjp_value *v);        /* has it numbers? Of a container: every array leaf */
+
+/* Reading. CONCRETE for a spec, for a value that is staged or mapped, and for a floating value that is being differentiated
+ * (convention 6), naming the transformation; TREE for what is no array. */
+/* Compact row-major, borrowed from v; NULL on failure. (Of an array with no elements: not NULL, and not to be read.) */
+JAXVJP_API(const void *) jaxvjp_data(jaxvjp_context *cx, jaxvjp_value *v);
+/* Copies the elements; `bytes` must be the array's size in bytes (INVALID_ARGUMENT names both). */
 JAXVJP_API(int32_t) jaxvjp_read(jaxvjp_context *cx, jaxvjp_value *v, void *destination, size_t bytes);
-JAXVJP_API(double) jaxvjp_item(jaxvjp_context *cx, jaxvjp_value *v);  /* of one element; NaN on failure */
+/* The number of an array of one element, of any dtype, rounded to double; NaN on failure. SHAPE for more elements. */
+JAXVJP_API(double) jaxvjp_item(jaxvjp_context *cx, jaxvjp_value *v);
+/* The same, exact, of integers and booleans (u64 wraps); 0 on failure. DTYPE for floats. */
 JAXVJP_API(int64_t) jaxvjp_item_i64(jaxvjp_context *cx, jaxvjp_value *v);
-JAXVJP_API(int32_t) jaxvjp_truth(jaxvjp_context *cx, jaxvjp_value *v); /* of one bool: 1 or 0; -1 on failure */
+/* Of an array of one bool: 1 or 0; -1 on failure. This is how a callback branches, also while it is differentiated. */
+JAXVJP_API(int32_t) jaxvjp_truth(jaxvjp_context *cx, jaxvjp_value *v);
+/* For people: the elements where there are any ("f64[3] [1, 2, 3]"), types where not; trees with their keys; long arrays
+ * shortened. Numbers that are being differentiated are shown. The string lives in the scope. */
 JAXVJP_API(const char *) jaxvjp_to_string(jaxvjp_context *cx, jaxvjp_value *v);
 
 /* ------------------------------------------------------------------------------------------- pytrees */
 
+/* Values are trees: arrays at the leaves, containers of any depth (to 256) above. An argument, an output, residuals and
+ * cotangents may each be any tree. */
 JAXVJP_API(jaxvjp_value *) jaxvjp_none(jaxvjp_context *cx);           /* an empty subtree, not a zero */
 JAXVJP_API(jaxvjp_value *) jaxvjp_tuple(jaxvjp_context *cx, jaxvjp_value *const *items, size_t n);
 JAXVJP_API(jaxvjp_value *) jaxvjp_list(jaxvjp_context *cx, jaxvjp_value *const *items, size_t n);
-/* Keys are unique; a dict's order is that of its keys' bytes. */
+/* Keys are unique (INVALID_ARGUMENT); a dict's order is that of its keys' bytes, whatever order they come in. */
 JAXVJP_API(jaxvjp_value *) jaxvjp_dict(jaxvjp_context *cx, const char *const *keys, jaxvjp_value *const *items, size_t n);
-/* A leaf that is carried and never computed with: as a residual, from fwd to bwd; constant under jit and vmap. */
+/* A leaf that is carried and never computed with: as a residual, from fwd to bwd; constant under jit and vmap.
+ * destroy(pointer) runs when the last value, program or residual that holds it is gone. */
 JAXVJP_API(jaxvjp_value *) jaxvjp_opaque(jaxvjp_context *cx, void *pointer, jaxvjp_destroy_fn destroy);
 /* A function (a pullback, say) as a leaf; the traced values it captures are its array leaves. */
 JAXVJP_API(jaxvjp_value *) jaxvjp_from_function(jaxvjp_context *cx, jaxvjp_function *f);
+/* What from_function and opaque put in: TREE for another kind of value. */
 JAXVJP_API(jaxvjp_function *) jaxvjp_as_function(jaxvjp_context *cx, jaxvjp_value *v);
 JAXVJP_API(void *) jaxvjp_as_pointer(jaxvjp_context *cx, jaxvjp_value *v);
 
-JAXVJP_API(int32_t) jaxvjp_kind(const jaxvjp_value *v);
+JAXVJP_API(int32_t) jaxvjp_kind(const jaxvjp_value *v);               /* JAXVJP_ARRAY ... JAXVJP_FUNCTION */
 JAXVJP_API(size_t) jaxvjp_count(const jaxvjp_value *v);               /* items of a container; 0 for a leaf */
-JAXVJP_API(const char *) jaxvjp_key(const jaxvjp_value *v, size_t i); /* of a dict's i-th item */
+JAXVJP_API(const char *) jaxvjp_key(const jaxvjp_value *v, size_t i); /* of a dict's i-th item, borrowed from v; else NULL */
+/* The i-th item of a tuple, list or dict (in the order of its keys). INVALID_ARGUMENT past the end, TREE for a leaf. */
 JAXVJP_API(jaxvjp_value *) jaxvjp_get(jaxvjp_context *cx, jaxvjp_value *v, size_t i);
+/* The item under `key`. NOT_FOUND names the keys there are; TREE for what is no dict. */
 JAXVJP_API(jaxvjp_value *) jaxvjp_lookup(jaxvjp_context *cx, jaxvjp_value *dict, const char *key);
-/* Leaves are arrays, tracers, specs, zeros, and the arrays that a pullback or linear function holds. Opaque pointers and base
- * functions are structure, compared by identity: jit keys on them, vmap and scan treat them as constants. */
+/* Leaves are arrays, tracers, specs, zeros, and the arrays that a pullback or linear function holds, in the order of a walk
+ * through the tree. Opaque pointers and base functions are structure, compared by identity: jit keys on them, vmap treats
+ * them as constants. */
 JAXVJP_API(size_t) jaxvjp_leaf_count(const jaxvjp_value *v);
+/* The i-th leaf; INVALID_ARGUMENT past the end. */
 JAXVJP_API(jaxvjp_value *) jaxvjp_leaf(jaxvjp_context *cx, jaxvjp_value *v, size_t i);
+/* A tree of the structure of `like` with these leaves, whose shapes and dtypes are free. TREE unless there are leaf_count. */
 JAXVJP_API(jaxvjp_value *) jaxvjp_unflatten(jaxvjp_context *cx, jaxvjp_value *like, jaxvjp_value *const *leaves, size_t n);
+/* 1 or 0; leaves are not compared. */
 JAXVJP_API(int32_t) jaxvjp_same_structure(const jaxvjp_value *a, const jaxvjp_value *b);
-/* f(leaf of trees[0], leaf of trees[1], ...) for every leaf; all trees have one structure. */
+/* f(leaf of trees[0], leaf of trees[1], ...) for every leaf, each one leaf; the result has the structure of trees[0]. All
+ * trees have one structure (TREE). */
 JAXVJP_API(jaxvjp_value *) jaxvjp_tree_map(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *const *trees, size_t n);
-JAXVJP_API(jaxvjp_value *) jaxvjp_zeros_like(jaxvjp_context *cx, jaxvjp_value *v);   /* arrays of zeros */
-/* "No derivative": stands in bwd's outputs for a whole argument or for any subtree of it. */
+/* Arrays of zeros in the structure, shapes and dtypes of v, which may be of specs. */
+JAXVJP_API(jaxvjp_value *) jaxvjp_zeros_like(jaxvjp_context *cx, jaxvjp_value *v);
+/* "No derivative": stands in bwd's outputs for a whole argument or for any subtree of it; likewise in the tangents of
+ * jaxvjp_jvp, the tangent of a jvp rule, and the cotangent of a pullback. */
 JAXVJP_API(jaxvjp_value *) jaxvjp_zero(jaxvjp_context *cx);
 /* A zero that has no array. One handed to bwd answers dtype, ndim and shape of its output; jaxvjp_zero() answers 0. */
 JAXVJP_API(int32_t) jaxvjp_is_zero(const jaxvjp_value *v);
 
 /* ------------------------------------------------------------------------------------------- functions */
 
+/* n arguments in, one output (any tree) into *out: convention 5. The arguments live until the callback returns. Check n
+ * where callers may get it wrong: the library passes on what jaxvjp_call was given. */
 typedef int32_t (*jaxvjp_call_fn)(jaxvjp_context *cx, void *user, jaxvjp_value *const *args, size_t n, jaxvjp_value **out);
 
+/* A base function: `name` (for messages and printing; NULL: "f"), the callback, what it is called with. */
 JAXVJP_API(jaxvjp_function *) jaxvjp_function_new(jaxvjp_context *cx, const char *name, jaxvjp_call_fn callback,
                                                   void *user, jaxvjp_destroy_fn destroy);
+/* The program as a function, with the structures that jaxvjp_make_jaxpr remembered, and with its rules: it differentiates
+ * as the original does. One that was parsed takes an array an input and returns a tuple of its outputs. Arguments of other
+ * structure, shape or dtype are TREE, SHAPE, DTYPE. */
 JAXVJP_API(jaxvjp_function *) jaxvjp_function_of(jaxvjp_context *cx, jaxvjp_jaxpr *j);
+/* Calls f, transformed as it may be, and returns its output. Fails as the callback fails, as its transformations do (below),
+ * and with TREE where an argument is a spec or a zero. */
 JAXVJP_API(jaxvjp_value *) jaxvjp_call(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *const *args, size_t n);
 JAXVJP_API(jaxvjp_value *) jaxvjp_call1(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *x);
 JAXVJP_API(jaxvjp_value *) jaxvjp_call2(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *x, jaxvjp_value *y);
 
-/* Transformations of functions. They run nothing: the work happens in jaxvjp_call. The result is the pair (f, what was
- * asked), and compiled programs are cached on f: making the same transformation again, in a loop say, costs nothing. */
+/* Transformations of functions. They run nothing: the work happens in jaxvjp_call, and so do errors about arguments. The
+ * result is the pair (f, what was asked), and compiled programs are cached on f: making the same transformation again, in a
+ * loop say, costs nothing. They nest in any order, to 256. INVALID_ARGUMENT for unknown flags. */
 
 typedef struct jaxvjp_grad_options {
   size_t struct_size;
   const int64_t *argnums;      /* NULL: argument 0, whose gradient comes bare; else a tuple, one gradient an entry */
   size_t n_argnums;
-  int32_t flags;
+  int32_t flags;               /* JAXVJP_HAS_AUX, JAXVJP_ALLOW_INT */
 } jaxvjp_grad_options;
 /* HAS_AUX: f returns (loss, aux), aux any pytree: grad and the Jacobians give (derivative, aux), value_and_grad
- * ((loss, aux), gradient). A Jacobian is the tree of the output, each leaf a tree of the argument, of shape out + in. */
+ * ((loss, aux), gradient). ALLOW_INT: leaves of integers and booleans have gradients of dtype FLOAT0. A Jacobian is the tree
+ * of the output, each leaf a tree of the argument, of shape out + in. */
 enum { JAXVJP_HAS_AUX = 1, JAXVJP_ALLOW_INT = 2 };
 
 typedef struct jaxvjp_vmap_options {
@@ -289,37 +385,59 @@ typedef struct jaxvjp_jit_options {
   int32_t flags;               /* must be 0 */
 } jaxvjp_jit_options;
 
+/* f, recorded once for each structure, shapes and dtypes of its arguments, simplified, and run as a program from then on.
+ * Its callback does not run again: what it does besides operations happens once. Inside it no value has numbers. */
 JAXVJP_API(jaxvjp_function *) jaxvjp_jit(jaxvjp_context *cx, jaxvjp_function *f, const jaxvjp_jit_options *options);
+/* The gradient: of the structure, shapes and dtypes of the argument. f's output is one floating array of rank 0 (NOT_SCALAR,
+ * OUT_DTYPE), the arguments asked for are floating (IN_DTYPE); INVALID_ARGUMENT for an argnum that there is not. */
 JAXVJP_API(jaxvjp_function *) jaxvjp_grad(jaxvjp_context *cx, jaxvjp_function *f, const jaxvjp_grad_options *options);
-/* (value, gradient) */
+/* The tuple (value, gradient). */
 JAXVJP_API(jaxvjp_function *) jaxvjp_value_and_grad(jaxvjp_context *cx, jaxvjp_function *f,
                                                     const jaxvjp_grad_options *options);
+/* f of one example as a function of many: inside it the mapped axis is not there. Sizes of mapped axes agree (SHAPE);
+ * INVALID_ARGUMENT where the number of in_axes is not that of the arguments, where an axis is out of range, and where
+ * nothing is mapped and no axis_size given. */
 JAXVJP_API(jaxvjp_function *) jaxvjp_vmap(jaxvjp_context *cx, jaxvjp_function *f, const jaxvjp_vmap_options *options);
+/* Jacobians by forward mode (a push an input element: for few inputs) and by reverse mode (a pull an output element: for few
+ * outputs). IN_DTYPE and OUT_DTYPE as for grad; jacfwd: FWD_MODE. */
 JAXVJP_API(jaxvjp_function *) jaxvjp_jacfwd(jaxvjp_context *cx, jaxvjp_function *f, const jaxvjp_grad_options *options);
 JAXVJP_API(jaxvjp_function *) jaxvjp_jacrev(jaxvjp_context *cx, jaxvjp_function *f, const jaxvjp_grad_options *options);
-/* Forward over reverse; reverse over reverse where a rule has no forward mode. */
+/* The Jacobian of the Jacobian, leaves of shape out + in + in. Forward over reverse; reverse over reverse where a rule has
+ * no forward mode. */
 JAXVJP_API(jaxvjp_function *) jaxvjp_hessian(jaxvjp_context *cx, jaxvjp_function *f, const jaxvjp_grad_options *options);
 
-/* At a point. Each returns f's value. */
+/* At a point. Each returns f's value, and runs f once. */
+
+/* *tangent_out is the derivative in the direction of the tangents, of the structure of the output. Each tangent has the
+ * structure, shapes and dtypes of its primal (TREE, SHAPE, DTYPE); for integers and booleans it is jaxvjp_zero. */
 JAXVJP_API(jaxvjp_value *) jaxvjp_jvp(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *const *primals,
                                       jaxvjp_value *const *tangents, size_t n, jaxvjp_value **tangent_out);
-/* *pullback(ct) is a tuple with one cotangent an argument; it may be called many times. */
+/* *pullback(ct) is a tuple with one cotangent an argument (of dtype FLOAT0 for integers and booleans); it may be called many
+ * times. ct has the structure, shapes and dtypes of the output: CT_TREE, CT_AVAL. NO_TRANSPOSE is raised here, not later. */
 JAXVJP_API(jaxvjp_value *) jaxvjp_vjp(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *const *args, size_t n,
                                       jaxvjp_function **pullback);
+/* *linear(tangents...) is what jaxvjp_jvp would put into *tangent_out, for many directions at one point. */
 JAXVJP_API(jaxvjp_value *) jaxvjp_linearize(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *const *args, size_t n,
                                             jaxvjp_function **linear);
+/* The transpose of an f that is linear in all its arguments, which are as the specs say (arrays serve as well): a function of
+ * a cotangent of f's output that returns a tuple with one cotangent an argument. NO_TRANSPOSE names what is not linear. */
 JAXVJP_API(jaxvjp_function *) jaxvjp_linear_transpose(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *const *specs,
                                                       size_t n);
 
 /* ------------------------------------------------------------------------------------------- custom rules, traced */
 
-/* Writes the outputs and any pytree of residuals (arrays, numbers, opaque pointers, functions). */
+/* Writes the outputs, which are those of the function (FWD_TREE, FWD_AVAL), and any pytree of residuals: arrays, numbers,
+ * opaque pointers, functions; jaxvjp_none for nothing. Both must be set (FWD_UNSET). */
 typedef int32_t (*jaxvjp_fwd_fn)(jaxvjp_context *cx, void *user, jaxvjp_value *const *args, size_t n, jaxvjp_value **out,
                                  jaxvjp_value **residuals);
-/* Writes one cotangent an argument, of that argument's structure, shapes and dtypes, or jaxvjp_zero for none. Slots of
- * arguments without floating leaves, and those that are not needed, may stay unset. */
+/* Gets what fwd kept and a cotangent of the structure of the output. Writes one cotangent an argument, of that argument's
+ * structure, shapes and dtypes (BWD_TREE, BWD_AVAL), or jaxvjp_zero for none. Slots of arguments without floating leaves,
+ * and those that are not needed, may stay unset; another is BWD_UNSET. bwd is linear in ct. It does not run where every
+ * cotangent is a symbolic zero, unless RUN_ON_ZERO. */
 typedef int32_t (*jaxvjp_bwd_fn)(jaxvjp_context *cx, void *user, jaxvjp_value *residuals, jaxvjp_value *ct,
                                  jaxvjp_value **arg_cts, size_t n);
+/* Writes the outputs and their tangent, of the same structure, shapes and dtypes, or jaxvjp_zero; both must be set
+ * (CALLBACK; TREE, SHAPE, DTYPE). The tangent is linear in `tangents`, which are arrays (zeros where nothing varies). */
 typedef int32_t (*jaxvjp_jvp_fn)(jaxvjp_context *cx, void *user, jaxvjp_value *const *primals, jaxvjp_value *const *tangents,
                                  size_t n, jaxvjp_value **out, jaxvjp_value **tangent_out);
 
@@ -327,57 +445,78 @@ typedef struct jaxvjp_custom_vjp_options {
   size_t struct_size;
   jaxvjp_call_fn primal;       /* runs where nothing is differentiated; NULL: fwd without its residuals */
   jaxvjp_jvp_fn jvp;           /* forward mode; NULL: see `forward` */
-  int32_t forward;
-  int32_t flags;
-  const char *const *arg_names; /* for errors and printing */
+  int32_t forward;             /* JAXVJP_FORWARD_REFUSE (default), JAXVJP_FORWARD_TRANSPOSE_BWD */
+  int32_t flags;               /* JAXVJP_SYMBOLIC_ZEROS, JAXVJP_RUN_ON_ZERO, JAXVJP_WIDEN */
+  const char *const *arg_names; /* for errors and printing; copied */
   size_t n_arg_names;
 } jaxvjp_custom_vjp_options;
-enum { JAXVJP_FORWARD_REFUSE = 0, JAXVJP_FORWARD_TRANSPOSE_BWD = 1 };
+enum {
+  JAXVJP_FORWARD_REFUSE = 0,       /* forward mode is FWD_MODE, before any callback runs */
+  JAXVJP_FORWARD_TRANSPOSE_BWD = 1 /* forward mode is the transpose of bwd; NO_TRANSPOSE where bwd is not linear in ct */
+};
 enum {
   JAXVJP_SYMBOLIC_ZEROS = 1,   /* bwd sees jaxvjp_is_zero cotangents instead of arrays of zeros */
   JAXVJP_RUN_ON_ZERO = 2,      /* run bwd even where every cotangent is such a zero */
   JAXVJP_WIDEN = 4             /* a cotangent of wider floating dtype is rounded once to its argument's */
 };
 
-/* f with a derivative of your own, honoured under every mixture of transformations. fwd that calls jaxvjp_self keeps
- * the rule at second order; fwd that does not is differentiated as it stands. */
+/* A function with a derivative of your own, honoured under every mixture of transformations. fwd that calls jaxvjp_self
+ * keeps the rule at second order; fwd that does not is differentiated as it stands. The rule never changes: another bwd is
+ * another function. All of its callbacks get `user`; destroy(user) runs when the last function, program and pullback that
+ * hold the rule are gone. */
 JAXVJP_API(jaxvjp_function *) jaxvjp_custom_vjp(jaxvjp_context *cx, const char *name, jaxvjp_fwd_fn fwd, jaxvjp_bwd_fn bwd,
                                                 void *user, jaxvjp_destroy_fn destroy,
                                                 const jaxvjp_custom_vjp_options *options);
+/* The same from a rule for forward mode, which serves reverse mode too: its linear part is transposed. */
 JAXVJP_API(jaxvjp_function *) jaxvjp_custom_jvp(jaxvjp_context *cx, const char *name, jaxvjp_call_fn primal,
                                                 jaxvjp_jvp_fn jvp, void *user, jaxvjp_destroy_fn destroy);
 
-/* Inside a rule. */
-JAXVJP_API(jaxvjp_function *) jaxvjp_self(jaxvjp_context *cx);                     /* the function whose rule runs */
-JAXVJP_API(int32_t) jaxvjp_is_perturbed(jaxvjp_context *cx, const jaxvjp_value *v); /* fwd: is any leaf of this argument? */
-JAXVJP_API(int32_t) jaxvjp_is_needed(jaxvjp_context *cx, size_t arg);              /* bwd: will anyone use this slot? */
+/* Inside a rule, with the context of the callback; elsewhere INVALID_ARGUMENT. */
+
+/* The function whose rule runs: to call it, or to differentiate it again. */
+JAXVJP_API(jaxvjp_function *) jaxvjp_self(jaxvjp_context *cx);
+/* In fwd, 1 or 0: is any leaf of this argument (one of args) being differentiated? -1 on failure. */
+JAXVJP_API(int32_t) jaxvjp_is_perturbed(jaxvjp_context *cx, const jaxvjp_value *v);
+/* In bwd, 1 or 0: will anyone use the cotangent of argument `arg`? -1 on failure. */
+JAXVJP_API(int32_t) jaxvjp_is_needed(jaxvjp_context *cx, size_t arg);
 
 /* ------------------------------------------------------------------------------------------- jaxprs */
 
-/* Remembers the structures (function_of returns them). Capturing a value of a live trace is INVALID_ARGUMENT. */
+/* Records f for arguments as the specs say (arrays serve as well), under whatever transformations it has. Remembers the
+ * structures (function_of returns them). Capturing a value of a live trace is INVALID_ARGUMENT. */
 JAXVJP_API(jaxvjp_jaxpr *) jaxvjp_make_jaxpr(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *const *specs, size_t n);
+/* The program in JAX's notation; it lives in the scope. */
 JAXVJP_API(const char *) jaxvjp_jaxpr_text(jaxvjp_context *cx, jaxvjp_jaxpr *j);
+/* The program that a text says, checked. PARSE with line and column; NOT_FOUND for an unknown primitive; SHAPE, DTYPE where
+ * an equation's types are not those of its operation. */
 JAXVJP_API(jaxvjp_jaxpr *) jaxvjp_parse(jaxvjp_context *cx, const char *text);
-JAXVJP_API(size_t) jaxvjp_jaxpr_count(const jaxvjp_jaxpr *j, const char *primitive); /* equations of it, nested; NULL: all */
+/* Equations of this primitive, those of nested programs included; NULL: all. */
+JAXVJP_API(size_t) jaxvjp_jaxpr_count(const jaxvjp_jaxpr *j, const char *primitive);
+/* The same program without dead, repeated and constant equations. Results keep their bits. */
 JAXVJP_API(jaxvjp_jaxpr *) jaxvjp_simplify(jaxvjp_context *cx, jaxvjp_jaxpr *j);
+
 /* ------------------------------------------------------------------------------------------- checks */
 
 typedef struct jaxvjp_check_options {
   size_t struct_size;
-  int32_t order;               /* 1 (default) or 2 */
-  uint32_t seed;
+  int32_t order;               /* 1 (default) or 2: the derivative of the derivative too */
+  uint32_t seed;               /* of the directions and samples */
   double tolerance;            /* relative; 0: by dtype */
-  int32_t flags;
+  int32_t flags;               /* JAXVJP_CHECK_NONLINEAR_OK */
 } jaxvjp_check_options;
 enum { JAXVJP_CHECK_NONLINEAR_OK = 1 }; /* a bwd that is not linear in ct (clipping) is not reported */
-/* Compares f's derivative at args with differences, fwd's value with primal's, and tests that bwd is linear. 0, or CHECK with
- * a report that names rule, argument, path, worst element and both numbers. */
+/* Compares f's derivative at args with differences, fwd's value with primal's, and tests that bwd is linear, that f repeats
+ * itself bit for bit, and that vmap of it is a loop. f is a custom rule or any function that uses some. Floating arguments
+ * are taken to f64 where f allows it. 0, or CHECK with a report that names rule, argument, path, worst element, both numbers
+ * and the seed; what f itself fails with comes as it is. */
 JAXVJP_API(int32_t) jaxvjp_check_vjp(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *const *args, size_t n,
                                      const jaxvjp_check_options *options);
 
 /* ------------------------------------------------------------------------------------------- operations */
 
-/* Any primitive by name, its parameters in the printed form ("axes=(0,)"); several results come as a tuple. */
+/* Any primitive by name, its parameters in the printed form ("axes=(0,)"; NULL or "" for none); several results come as a
+ * tuple. Strict: no broadcasting. NOT_FOUND for an unknown name, PARSE for the text of the parameters, INVALID_ARGUMENT for
+ * a wrong number of operands or a wrong parameter; else as the operation fails. */
 JAXVJP_API(jaxvjp_value *) jaxvjp_bind(jaxvjp_context *cx, const char *primitive, jaxvjp_value *const *operands, size_t n,
                                        const char *params);
 
@@ -385,6 +524,7 @@ JAXVJP_API(jaxvjp_value *) jaxvjp_bind(jaxvjp_context *cx, const char *primitive
 }
 #endif
 
-#include "ops.h" /* one function a primitive or NumPy-like helper; generated */
+/* One function a primitive or NumPy-like helper: jaxvjp_add, jaxvjp_sin, jaxvjp_matmul ... Generated. */
+#include "ops.h"
 
 #endif
