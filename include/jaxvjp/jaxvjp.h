@@ -84,13 +84,15 @@ extern "C" {
 
 /* ------------------------------------------------------------------------------------------- types and codes */
 
-typedef struct jaxvjp_context jaxvjp_context;       /* a session; in a callback, the trace being recorded */
-typedef struct jaxvjp_value jaxvjp_value;           /* a pytree: an array, tracer or spec, a container, an opaque leaf */
-typedef struct jaxvjp_function jaxvjp_function;     /* anything that can be called and transformed */
-typedef struct jaxvjp_jaxpr jaxvjp_jaxpr;           /* a closed, typed program together with the rules it uses */
-typedef struct jaxvjp_error jaxvjp_error;           /* code, message, location, notes, foreign payload */
+typedef struct jaxvjp_context jaxvjp_context;   /* a session; in a callback, the trace being recorded */
+typedef struct jaxvjp_value jaxvjp_value;       /* a pytree: an array, tracer or spec, a container, an opaque leaf */
+typedef struct jaxvjp_function jaxvjp_function; /* anything that can be called and transformed */
+typedef struct jaxvjp_jaxpr jaxvjp_jaxpr;       /* a closed, typed program together with the rules it uses */
+typedef struct jaxvjp_error jaxvjp_error;       /* code, message, location, notes, foreign payload */
 
-typedef void (*jaxvjp_destroy_fn)(void *user);      /* may be NULL wherever one is taken: there is nothing to destroy */
+typedef void (*jaxvjp_destroy_fn)(void *user); /* may be NULL wherever one is taken: there is nothing to destroy */
+
+/* clang-format off */
 
 /* A dtype is (DLPack code << 8) | bits. A bool is a byte, 0 or 1; f16 and bf16 are 16-bit patterns. */
 enum {
@@ -106,37 +108,39 @@ enum {
   JAXVJP_DICT = 7, JAXVJP_OPAQUE = 8, JAXVJP_FUNCTION = 9
 };
 
+/* clang-format on */
+
 /* Error codes: 1-99 general, 100- of this library. Numbers never change; 1, 12, 120, 122 and 125 are reserved. */
 enum {
   JAXVJP_OK = 0,
   JAXVJP_INVALID_ARGUMENT = 3, /* NULL, a count, an axis, a flag or a name that cannot be; a value of another session */
   JAXVJP_NOT_FOUND = 5,        /* no such key, or no such primitive */
   JAXVJP_OUT_OF_MEMORY = 8,
-  JAXVJP_INTERNAL = 13,        /* a mistake of the library: please report it */
-  JAXVJP_SHAPE = 100,          /* shapes or sizes do not fit */
-  JAXVJP_DTYPE = 101,          /* dtypes differ, the operation is not defined for this one, or it cannot hold a number */
-  JAXVJP_TREE = 102,           /* structures differ, or a container stands where a leaf must (or the other way round) */
-  JAXVJP_CONCRETE = 103,       /* numbers were asked of a value that has none, or that is being differentiated */
-  JAXVJP_STALE_TRACER = 104,   /* a tracer whose trace is finished, or is not one of this context's */
-  JAXVJP_NO_RULE = 105,        /* an operation has no rule for this transformation */
-  JAXVJP_FWD_MODE = 106,       /* forward mode met a custom_vjp function that has no forward mode */
-  JAXVJP_NO_TRANSPOSE = 107,   /* reverse mode met something that is not linear */
-  JAXVJP_CLOSURE_DIFF = 108,   /* a rule closed over a value that its caller differentiates: pass it as an argument */
-  JAXVJP_FWD_UNSET = 109,      /* fwd returned 0 and left its output or its residuals NULL */
-  JAXVJP_FWD_TREE = 110,       /* fwd's outputs and the primal's have different structures ... */
-  JAXVJP_FWD_AVAL = 111,       /* ... or shapes or dtypes */
-  JAXVJP_BWD_UNSET = 112,      /* bwd returned 0 and left the slot of a needed argument NULL */
-  JAXVJP_BWD_TREE = 113,       /* a slot has another structure than its argument ... */
-  JAXVJP_BWD_AVAL = 114,       /* ... or another shape or dtype */
-  JAXVJP_CT_TREE = 115,        /* a cotangent given to a pullback has another structure than the output ... */
-  JAXVJP_CT_AVAL = 116,        /* ... or another shape or dtype */
-  JAXVJP_NOT_SCALAR = 117,     /* grad of a function whose output is not one array of rank 0 */
-  JAXVJP_IN_DTYPE = 118,       /* a derivative with respect to integers or booleans */
-  JAXVJP_OUT_DTYPE = 119,      /* a derivative of integers or booleans */
-  JAXVJP_CALLBACK = 121,       /* a callback failed without a code of its own, or returned 0 with an output unset */
-  JAXVJP_CHECK = 123,          /* check_vjp found the rule to be wrong */
-  JAXVJP_PARSE = 124,          /* text is not a jaxpr, or not a parameter list: with line and column */
-  JAXVJP_ABI_MISMATCH = 126    /* an option that this version of the library does not know */
+  JAXVJP_INTERNAL = 13,      /* a mistake of the library: please report it */
+  JAXVJP_SHAPE = 100,        /* shapes or sizes do not fit */
+  JAXVJP_DTYPE = 101,        /* dtypes differ, the operation is not defined for this one, or it cannot hold a number */
+  JAXVJP_TREE = 102,         /* structures differ, or a container stands where a leaf must (or the other way round) */
+  JAXVJP_CONCRETE = 103,     /* numbers were asked of a value that has none, or that is being differentiated */
+  JAXVJP_STALE_TRACER = 104, /* a tracer whose trace is finished, or is not one of this context's */
+  JAXVJP_NO_RULE = 105,      /* an operation has no rule for this transformation */
+  JAXVJP_FWD_MODE = 106,     /* forward mode met a custom_vjp function that has no forward mode */
+  JAXVJP_NO_TRANSPOSE = 107, /* reverse mode met something that is not linear */
+  JAXVJP_CLOSURE_DIFF = 108, /* a rule closed over a value that its caller differentiates: pass it as an argument */
+  JAXVJP_FWD_UNSET = 109,    /* fwd returned 0 and left its output or its residuals NULL */
+  JAXVJP_FWD_TREE = 110,     /* fwd's outputs and the primal's have different structures ... */
+  JAXVJP_FWD_AVAL = 111,     /* ... or shapes or dtypes */
+  JAXVJP_BWD_UNSET = 112,    /* bwd returned 0 and left the slot of a needed argument NULL */
+  JAXVJP_BWD_TREE = 113,     /* a slot has another structure than its argument ... */
+  JAXVJP_BWD_AVAL = 114,     /* ... or another shape or dtype */
+  JAXVJP_CT_TREE = 115,      /* a cotangent given to a pullback has another structure than the output ... */
+  JAXVJP_CT_AVAL = 116,      /* ... or another shape or dtype */
+  JAXVJP_NOT_SCALAR = 117,   /* grad of a function whose output is not one array of rank 0 */
+  JAXVJP_IN_DTYPE = 118,     /* a derivative with respect to integers or booleans */
+  JAXVJP_OUT_DTYPE = 119,    /* a derivative of integers or booleans */
+  JAXVJP_CALLBACK = 121,     /* a callback failed without a code of its own, or returned 0 with an output unset */
+  JAXVJP_CHECK = 123,        /* check_vjp found the rule to be wrong */
+  JAXVJP_PARSE = 124,        /* text is not a jaxpr, or not a parameter list: with line and column */
+  JAXVJP_ABI_MISMATCH = 126  /* an option that this version of the library does not know */
 };
 
 #define JAXVJP_AXIS_NONE INT64_MIN /* vmap: this argument is not mapped */
@@ -157,9 +161,9 @@ JAXVJP_API(const char *) jaxvjp_build_info(void);
  * They must work until the last handle of the session is released, which may be after jaxvjp_context_free. */
 typedef struct jaxvjp_context_options {
   size_t struct_size;
-  int32_t flags;                                                 /* JAXVJP_CHECK_HANDLES */
-  void *(*alloc)(void *user, size_t size, size_t align);         /* NULL: the library's own */
-  void (*dealloc)(void *user, void *pointer, size_t size);       /* size as it was given to alloc */
+  int32_t flags;                                           /* JAXVJP_CHECK_HANDLES */
+  void *(*alloc)(void *user, size_t size, size_t align);   /* NULL: the library's own */
+  void (*dealloc)(void *user, void *pointer, size_t size); /* size as it was given to alloc */
   void *user;
 } jaxvjp_context_options;
 enum {
@@ -212,8 +216,8 @@ JAXVJP_API(int32_t) jaxvjp_fail_with(jaxvjp_context *cx, jaxvjp_error *error);
 /* An error that carries a foreign object (panic, exception, Go error) through every nesting to the outer caller. `tag` is an
  * address that says what the payload is; destroy(payload) runs unless jaxvjp_error_take_payload took it. The error is yours.
  * NULL when memory is out (payload destroyed). */
-JAXVJP_API(jaxvjp_error *) jaxvjp_error_new(int32_t code, const char *message, const void *tag, void *payload,
-                                            jaxvjp_destroy_fn destroy);
+JAXVJP_API(jaxvjp_error *)
+jaxvjp_error_new(int32_t code, const char *message, const void *tag, void *payload, jaxvjp_destroy_fn destroy);
 JAXVJP_API(int32_t) jaxvjp_error_code(const jaxvjp_error *error);
 /* One line: what was expected and what came. Borrowed from the error, as are file and notes. */
 JAXVJP_API(const char *) jaxvjp_error_message(const jaxvjp_error *error);
@@ -251,13 +255,13 @@ JAXVJP_API(void) jaxvjp_jaxpr_release(jaxvjp_jaxpr *j);
 
 /* An array with a copy of `data`, which is compact and row-major. shape may be NULL where ndim is 0; sizes may be 0 (then
  * data may be NULL). INVALID_ARGUMENT for a dtype that is none or FLOAT0, or a negative size. */
-JAXVJP_API(jaxvjp_value *) jaxvjp_array(jaxvjp_context *cx, int32_t dtype, const int64_t *shape, size_t ndim,
-                                        const void *data);
+JAXVJP_API(jaxvjp_value *)
+jaxvjp_array(jaxvjp_context *cx, int32_t dtype, const int64_t *shape, size_t ndim, const void *data);
 /* Your memory, read in place until destroy(user); strides in elements (0 and negative ones are fine, `data` is the element
  * with index 0), NULL = row-major. Do not write to it. */
-JAXVJP_API(jaxvjp_value *) jaxvjp_array_adopt(jaxvjp_context *cx, int32_t dtype, const int64_t *shape, size_t ndim,
-                                              const int64_t *strides, const void *data, void *user,
-                                              jaxvjp_destroy_fn destroy);
+JAXVJP_API(jaxvjp_value *)
+jaxvjp_array_adopt(jaxvjp_context *cx, int32_t dtype, const int64_t *shape, size_t ndim, const int64_t *strides,
+                   const void *data, void *user, jaxvjp_destroy_fn destroy);
 /* A number without a dtype, of rank 0. It takes the dtype of the array operands of its operation, or that of a port of known
  * type (a bwd slot, a cotangent, a tangent); it stays a number through no operation: numbers alone, as argument, output or
  * leaf, are f64[]. DTYPE when that cannot hold it (a fraction or out of range for integers, overflow for floats). */
@@ -270,11 +274,11 @@ JAXVJP_API(jaxvjp_value *) jaxvjp_i64(jaxvjp_context *cx, int64_t number);
 JAXVJP_API(jaxvjp_value *) jaxvjp_spec(jaxvjp_context *cx, int32_t dtype, const int64_t *shape, size_t ndim);
 
 /* What a leaf is, known also where it has no numbers; inside vmap it is that of one example. A number answers F64. */
-JAXVJP_API(int32_t) jaxvjp_dtype(const jaxvjp_value *v);              /* 0 when v is not an array, tracer or spec */
-JAXVJP_API(size_t) jaxvjp_ndim(const jaxvjp_value *v);                /* 0 for such too */
-JAXVJP_API(const int64_t *) jaxvjp_shape(const jaxvjp_value *v);      /* borrowed from v; NULL for such */
-JAXVJP_API(size_t) jaxvjp_size(const jaxvjp_value *v);                /* elements: 1 for rank 0; 0 for such */
-JAXVJP_API(int32_t) jaxvjp_is_concrete(const jaxvjp_value *v);        /* has it numbers? Of a container: every array leaf */
+JAXVJP_API(int32_t) jaxvjp_dtype(const jaxvjp_value *v);         /* 0 when v is not an array, tracer or spec */
+JAXVJP_API(size_t) jaxvjp_ndim(const jaxvjp_value *v);           /* 0 for such too */
+JAXVJP_API(const int64_t *) jaxvjp_shape(const jaxvjp_value *v); /* borrowed from v; NULL for such */
+JAXVJP_API(size_t) jaxvjp_size(const jaxvjp_value *v);           /* elements: 1 for rank 0; 0 for such */
+JAXVJP_API(int32_t) jaxvjp_is_concrete(const jaxvjp_value *v);   /* has it numbers? Of a container: every array leaf */
 
 /* Reading. CONCRETE for a spec, for a value that is staged or mapped, and for a floating value that is being differentiated
  * (convention 6), naming the transformation; TREE for what is no array. */
@@ -296,7 +300,7 @@ JAXVJP_API(const char *) jaxvjp_to_string(jaxvjp_context *cx, jaxvjp_value *v);
 
 /* Values are trees: arrays at the leaves, containers of any depth (to 256) above. An argument, an output, residuals and
  * cotangents may each be any tree. */
-JAXVJP_API(jaxvjp_value *) jaxvjp_none(jaxvjp_context *cx);           /* an empty subtree, not a zero */
+JAXVJP_API(jaxvjp_value *) jaxvjp_none(jaxvjp_context *cx); /* an empty subtree, not a zero */
 JAXVJP_API(jaxvjp_value *) jaxvjp_tuple(jaxvjp_context *cx, jaxvjp_value *const *items, size_t n);
 JAXVJP_API(jaxvjp_value *) jaxvjp_list(jaxvjp_context *cx, jaxvjp_value *const *items, size_t n);
 /* Keys are unique (INVALID_ARGUMENT); a dict's order is that of its keys' bytes, whatever order they come in. */
@@ -345,8 +349,8 @@ JAXVJP_API(int32_t) jaxvjp_is_zero(const jaxvjp_value *v);
 typedef int32_t (*jaxvjp_call_fn)(jaxvjp_context *cx, void *user, jaxvjp_value *const *args, size_t n, jaxvjp_value **out);
 
 /* A base function: `name` (for messages and printing; NULL: "f"), the callback, what it is called with. */
-JAXVJP_API(jaxvjp_function *) jaxvjp_function_new(jaxvjp_context *cx, const char *name, jaxvjp_call_fn callback,
-                                                  void *user, jaxvjp_destroy_fn destroy);
+JAXVJP_API(jaxvjp_function *)
+jaxvjp_function_new(jaxvjp_context *cx, const char *name, jaxvjp_call_fn callback, void *user, jaxvjp_destroy_fn destroy);
 /* The program as a function, with the structures that jaxvjp_make_jaxpr remembered, and with its rules: it differentiates
  * as the original does. One that was parsed takes an array an input and returns a tuple of its outputs. Arguments of other
  * structure, shape or dtype are TREE, SHAPE, DTYPE. */
@@ -363,9 +367,9 @@ JAXVJP_API(jaxvjp_value *) jaxvjp_call2(jaxvjp_context *cx, jaxvjp_function *f, 
 
 typedef struct jaxvjp_grad_options {
   size_t struct_size;
-  const int64_t *argnums;      /* NULL: argument 0, whose gradient comes bare; else a tuple, one gradient an entry */
+  const int64_t *argnums; /* NULL: argument 0, whose gradient comes bare; else a tuple, one gradient an entry */
   size_t n_argnums;
-  int32_t flags;               /* JAXVJP_HAS_AUX, JAXVJP_ALLOW_INT */
+  int32_t flags; /* JAXVJP_HAS_AUX, JAXVJP_ALLOW_INT */
 } jaxvjp_grad_options;
 /* HAS_AUX: f returns (loss, aux), aux any pytree: grad and the Jacobians give (derivative, aux), value_and_grad
  * ((loss, aux), gradient). ALLOW_INT: leaves of integers and booleans have gradients of dtype FLOAT0. A Jacobian is the tree
@@ -374,15 +378,15 @@ enum { JAXVJP_HAS_AUX = 1, JAXVJP_ALLOW_INT = 2 };
 
 typedef struct jaxvjp_vmap_options {
   size_t struct_size;
-  const int64_t *in_axes;      /* one an argument, for all its leaves; NULL: 0 for each; JAXVJP_AXIS_NONE: not mapped */
+  const int64_t *in_axes; /* one an argument, for all its leaves; NULL: 0 for each; JAXVJP_AXIS_NONE: not mapped */
   size_t n_in_axes;
-  int64_t out_axis;            /* for every output leaf; outputs that are not mapped are broadcast */
-  int64_t axis_size;           /* 0: that of the mapped arguments */
+  int64_t out_axis;  /* for every output leaf; outputs that are not mapped are broadcast */
+  int64_t axis_size; /* 0: that of the mapped arguments */
 } jaxvjp_vmap_options;
 
 typedef struct jaxvjp_jit_options {
   size_t struct_size;
-  int32_t flags;               /* must be 0 */
+  int32_t flags; /* must be 0 */
 } jaxvjp_jit_options;
 
 /* f, recorded once for each structure, shapes and dtypes of its arguments, simplified, and run as a program from then on.
@@ -392,8 +396,8 @@ JAXVJP_API(jaxvjp_function *) jaxvjp_jit(jaxvjp_context *cx, jaxvjp_function *f,
  * OUT_DTYPE), the arguments asked for are floating (IN_DTYPE); INVALID_ARGUMENT for an argnum that there is not. */
 JAXVJP_API(jaxvjp_function *) jaxvjp_grad(jaxvjp_context *cx, jaxvjp_function *f, const jaxvjp_grad_options *options);
 /* The tuple (value, gradient). */
-JAXVJP_API(jaxvjp_function *) jaxvjp_value_and_grad(jaxvjp_context *cx, jaxvjp_function *f,
-                                                    const jaxvjp_grad_options *options);
+JAXVJP_API(jaxvjp_function *)
+jaxvjp_value_and_grad(jaxvjp_context *cx, jaxvjp_function *f, const jaxvjp_grad_options *options);
 /* f of one example as a function of many: inside it the mapped axis is not there. Sizes of mapped axes agree (SHAPE);
  * INVALID_ARGUMENT where the number of in_axes is not that of the arguments, where an axis is out of range, and where
  * nothing is mapped and no axis_size given. */
@@ -410,19 +414,20 @@ JAXVJP_API(jaxvjp_function *) jaxvjp_hessian(jaxvjp_context *cx, jaxvjp_function
 
 /* *tangent_out is the derivative in the direction of the tangents, of the structure of the output. Each tangent has the
  * structure, shapes and dtypes of its primal (TREE, SHAPE, DTYPE); for integers and booleans it is jaxvjp_zero. */
-JAXVJP_API(jaxvjp_value *) jaxvjp_jvp(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *const *primals,
-                                      jaxvjp_value *const *tangents, size_t n, jaxvjp_value **tangent_out);
+JAXVJP_API(jaxvjp_value *)
+jaxvjp_jvp(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *const *primals, jaxvjp_value *const *tangents, size_t n,
+           jaxvjp_value **tangent_out);
 /* *pullback(ct) is a tuple with one cotangent an argument (of dtype FLOAT0 for integers and booleans); it may be called many
  * times. ct has the structure, shapes and dtypes of the output: CT_TREE, CT_AVAL. NO_TRANSPOSE is raised here, not later. */
-JAXVJP_API(jaxvjp_value *) jaxvjp_vjp(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *const *args, size_t n,
-                                      jaxvjp_function **pullback);
+JAXVJP_API(jaxvjp_value *)
+jaxvjp_vjp(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *const *args, size_t n, jaxvjp_function **pullback);
 /* *linear(tangents...) is what jaxvjp_jvp would put into *tangent_out, for many directions at one point. */
-JAXVJP_API(jaxvjp_value *) jaxvjp_linearize(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *const *args, size_t n,
-                                            jaxvjp_function **linear);
+JAXVJP_API(jaxvjp_value *)
+jaxvjp_linearize(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *const *args, size_t n, jaxvjp_function **linear);
 /* The transpose of an f that is linear in all its arguments, which are as the specs say (arrays serve as well): a function of
  * a cotangent of f's output that returns a tuple with one cotangent an argument. NO_TRANSPOSE names what is not linear. */
-JAXVJP_API(jaxvjp_function *) jaxvjp_linear_transpose(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *const *specs,
-                                                      size_t n);
+JAXVJP_API(jaxvjp_function *)
+jaxvjp_linear_transpose(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *const *specs, size_t n);
 
 /* ------------------------------------------------------------------------------------------- custom rules, traced */
 
@@ -443,10 +448,10 @@ typedef int32_t (*jaxvjp_jvp_fn)(jaxvjp_context *cx, void *user, jaxvjp_value *c
 
 typedef struct jaxvjp_custom_vjp_options {
   size_t struct_size;
-  jaxvjp_call_fn primal;       /* runs where nothing is differentiated; NULL: fwd without its residuals */
-  jaxvjp_jvp_fn jvp;           /* forward mode; NULL: see `forward` */
-  int32_t forward;             /* JAXVJP_FORWARD_REFUSE (default), JAXVJP_FORWARD_TRANSPOSE_BWD */
-  int32_t flags;               /* JAXVJP_SYMBOLIC_ZEROS, JAXVJP_RUN_ON_ZERO, JAXVJP_WIDEN */
+  jaxvjp_call_fn primal;        /* runs where nothing is differentiated; NULL: fwd without its residuals */
+  jaxvjp_jvp_fn jvp;            /* forward mode; NULL: see `forward` */
+  int32_t forward;              /* JAXVJP_FORWARD_REFUSE (default), JAXVJP_FORWARD_TRANSPOSE_BWD */
+  int32_t flags;                /* JAXVJP_SYMBOLIC_ZEROS, JAXVJP_RUN_ON_ZERO, JAXVJP_WIDEN */
   const char *const *arg_names; /* for errors and printing; copied */
   size_t n_arg_names;
 } jaxvjp_custom_vjp_options;
@@ -455,21 +460,22 @@ enum {
   JAXVJP_FORWARD_TRANSPOSE_BWD = 1 /* forward mode is the transpose of bwd; NO_TRANSPOSE where bwd is not linear in ct */
 };
 enum {
-  JAXVJP_SYMBOLIC_ZEROS = 1,   /* bwd sees jaxvjp_is_zero cotangents instead of arrays of zeros */
-  JAXVJP_RUN_ON_ZERO = 2,      /* run bwd even where every cotangent is such a zero */
-  JAXVJP_WIDEN = 4             /* a cotangent of wider floating dtype is rounded once to its argument's */
+  JAXVJP_SYMBOLIC_ZEROS = 1, /* bwd sees jaxvjp_is_zero cotangents instead of arrays of zeros */
+  JAXVJP_RUN_ON_ZERO = 2,    /* run bwd even where every cotangent is such a zero */
+  JAXVJP_WIDEN = 4           /* a cotangent of wider floating dtype is rounded once to its argument's */
 };
 
 /* A function with a derivative of your own, honoured under every mixture of transformations. fwd that calls jaxvjp_self
  * keeps the rule at second order; fwd that does not is differentiated as it stands. The rule never changes: another bwd is
  * another function. All of its callbacks get `user`; destroy(user) runs when the last function, program and pullback that
  * hold the rule are gone. */
-JAXVJP_API(jaxvjp_function *) jaxvjp_custom_vjp(jaxvjp_context *cx, const char *name, jaxvjp_fwd_fn fwd, jaxvjp_bwd_fn bwd,
-                                                void *user, jaxvjp_destroy_fn destroy,
-                                                const jaxvjp_custom_vjp_options *options);
+JAXVJP_API(jaxvjp_function *)
+jaxvjp_custom_vjp(jaxvjp_context *cx, const char *name, jaxvjp_fwd_fn fwd, jaxvjp_bwd_fn bwd, void *user,
+                  jaxvjp_destroy_fn destroy, const jaxvjp_custom_vjp_options *options);
 /* The same from a rule for forward mode, which serves reverse mode too: its linear part is transposed. */
-JAXVJP_API(jaxvjp_function *) jaxvjp_custom_jvp(jaxvjp_context *cx, const char *name, jaxvjp_call_fn primal,
-                                                jaxvjp_jvp_fn jvp, void *user, jaxvjp_destroy_fn destroy);
+JAXVJP_API(jaxvjp_function *)
+jaxvjp_custom_jvp(jaxvjp_context *cx, const char *name, jaxvjp_call_fn primal, jaxvjp_jvp_fn jvp, void *user,
+                  jaxvjp_destroy_fn destroy);
 
 /* Inside a rule, with the context of the callback; elsewhere INVALID_ARGUMENT. */
 
@@ -499,26 +505,27 @@ JAXVJP_API(jaxvjp_jaxpr *) jaxvjp_simplify(jaxvjp_context *cx, jaxvjp_jaxpr *j);
 
 typedef struct jaxvjp_check_options {
   size_t struct_size;
-  int32_t order;               /* 1 (default) or 2: the derivative of the derivative too */
-  uint32_t seed;               /* of the directions and samples */
-  double tolerance;            /* relative; 0: by dtype */
-  int32_t flags;               /* JAXVJP_CHECK_NONLINEAR_OK */
+  int32_t order;    /* 1 (default) or 2: the derivative of the derivative too */
+  uint32_t seed;    /* of the directions and samples */
+  double tolerance; /* relative; 0: by dtype */
+  int32_t flags;    /* JAXVJP_CHECK_NONLINEAR_OK */
 } jaxvjp_check_options;
 enum { JAXVJP_CHECK_NONLINEAR_OK = 1 }; /* a bwd that is not linear in ct (clipping) is not reported */
 /* Compares f's derivative at args with differences, fwd's value with primal's, and tests that bwd is linear, that f repeats
  * itself bit for bit, and that vmap of it is a loop. f is a custom rule or any function that uses some. Floating arguments
  * are taken to f64 where f allows it. 0, or CHECK with a report that names rule, argument, path, worst element, both numbers
  * and the seed; what f itself fails with comes as it is. */
-JAXVJP_API(int32_t) jaxvjp_check_vjp(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *const *args, size_t n,
-                                     const jaxvjp_check_options *options);
+JAXVJP_API(int32_t)
+jaxvjp_check_vjp(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *const *args, size_t n,
+                 const jaxvjp_check_options *options);
 
 /* ------------------------------------------------------------------------------------------- operations */
 
 /* Any primitive by name, its parameters in the printed form ("axes=(0,)"; NULL or "" for none); several results come as a
  * tuple. Strict: no broadcasting. NOT_FOUND for an unknown name, PARSE for the text of the parameters, INVALID_ARGUMENT for
  * a wrong number of operands or a wrong parameter; else as the operation fails. */
-JAXVJP_API(jaxvjp_value *) jaxvjp_bind(jaxvjp_context *cx, const char *primitive, jaxvjp_value *const *operands, size_t n,
-                                       const char *params);
+JAXVJP_API(jaxvjp_value *)
+jaxvjp_bind(jaxvjp_context *cx, const char *primitive, jaxvjp_value *const *operands, size_t n, const char *params);
 
 #ifdef __cplusplus
 }
