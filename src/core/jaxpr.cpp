@@ -1,0 +1,43 @@
+#include "core/jaxpr.hpp"
+
+#include "core/error.hpp"
+
+namespace jv {
+
+Effects Jaxpr::effects() const {
+  Effects all = Effects::none;
+  for (const Eqn& e : eqns) {
+    all = std::max(all, e.primitive->effects);
+    for_sub_jaxprs(*e.params, [&](const Jaxpr& sub) { all = std::max(all, sub.effects()); });
+  }
+  return all;
+}
+
+Var Jaxpr::add_eqn(const Primitive& p, std::span<const Atom> operands, const Params& params,
+                   std::span<const Aval> out, uint32_t location) {
+  if (vars.size() + out.size() >= (size_t{1} << 31))
+    fail(Code::invalid_argument, "a program of 2^31 variables");
+  Eqn e{&p,
+        &params,
+        uint32_t(atoms.size()),
+        uint32_t(operands.size()),
+        Var(vars.size()),
+        uint32_t(out.size())};
+  atoms.insert(atoms.end(), operands.begin(), operands.end());
+  vars.insert(vars.end(), out.begin(), out.end());
+  if (!params.plain()) held.push_back(ParamsRef(&params));
+  eqns.push_back(e);
+  locations.push_back(location);
+  return e.first_result;
+}
+
+size_t count_eqns(const Jaxpr& j, std::string_view primitive) {
+  size_t n = 0;
+  for (const Eqn& e : j.eqns) {
+    n += primitive.empty() || primitive == e.primitive->name;
+    for_sub_jaxprs(*e.params, [&](const Jaxpr& sub) { n += count_eqns(sub, primitive); });
+  }
+  return n;
+}
+
+}  // namespace jv

@@ -1,0 +1,104 @@
+// Jaxpr: a closed, typed program as flat arrays. A variable is the index of its type; an atom is a
+// variable or a literal; the results of an equation are consecutive variables. A jaxpr is built
+// once, in order, and immutable afterwards.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "core/primitive.hpp"
+#include "core/session.hpp"
+
+namespace jv {
+
+using Var = uint32_t;
+
+class Atom {
+ public:
+  Atom() = default;
+  static Atom var(Var v) { return Atom(v); }
+  static Atom literal(uint32_t i) { return Atom(i | tag); }
+  bool is_literal() const { return bits_ & tag; }
+  uint32_t index() const { return bits_ & ~tag; }
+  uint32_t bits() const { return bits_; }
+  bool operator==(const Atom&) const = default;
+
+ private:
+  static constexpr uint32_t tag = 1u << 31;
+  explicit Atom(uint32_t bits) : bits_(bits) {}
+  uint32_t bits_ = 0;
+};
+
+struct Eqn {
+  const Primitive* primitive;
+  const Params* params;
+  uint32_t first_operand, n_operands;
+  Var first_result;
+  uint32_t n_results;
+};
+static_assert(sizeof(Eqn) == 32);
+
+class Jaxpr final : public RefCounted {
+ public:
+  explicit Jaxpr(Session& session) : session(&session) {}
+
+  std::span<const Atom> operands(const Eqn& e) const {
+    return {atoms.data() + e.first_operand, e.n_operands};
+  }
+  Aval aval(Atom a) const { return a.is_literal() ? literals[a.index()].aval() : vars[a.index()]; }
+  Effects effects() const;
+
+  // Building.
+  Var add_var(Aval aval) { return vars.push_back(aval), Var(vars.size() - 1); }
+  Var add_input(Aval aval) { return invars.push_back(add_var(aval)), invars.back(); }
+  Atom add_literal(Array value) {
+    return literals.push_back(std::move(value)), Atom::literal(uint32_t(literals.size() - 1));
+  }
+  // Appends an equation; its results' types are `out`. Returns the first result.
+  Var add_eqn(const Primitive& p, std::span<const Atom> operands, const Params& params,
+              std::span<const Aval> out, uint32_t location);
+
+  Ref<Session> session;
+  std::vector<Aval> vars;
+  std::vector<Var> constvars;  // bound to `consts`; only the outermost jaxpr has them
+  std::vector<Array> consts;
+  std::vector<Var> invars;
+  std::vector<Eqn> eqns;
+  std::vector<uint32_t> locations;  // of each equation: Session::location
+  std::vector<Atom> atoms;          // operands of all equations
+  std::vector<Atom> outs;
+  std::vector<Array> literals;  // rank 0
+  std::vector<ParamsRef> held;  // parameters that are not interned
+};
+using JaxprRef = Ref<const Jaxpr>;
+
+inline const Jaxpr& jaxpr_param(const Params& p, std::string_view name) {
+  return p.object<Jaxpr>(name);
+}
+// Calls f(jaxpr) for each jaxpr among the parameters.
+template <class F>
+void for_sub_jaxprs(const Params& p, F&& f) {
+  for (size_t i = 0; i < p.values.size(); ++i)
+    if (p.signature->params[i].kind == ParamKind::jaxpr &&
+        std::holds_alternative<Object>(p.values[i]))
+      f(p.object<Jaxpr>(p.signature->params[i].name));
+}
+// Equations of this primitive (null: all), nested ones included.
+size_t count_eqns(const Jaxpr& j, std::string_view primitive);
+
+// Things printed by name inside an equation: custom rules.
+class Named : public RefCounted {
+ public:
+  virtual std::string label() const = 0;
+};
+
+std::string to_string(const Jaxpr& j);
+// Types, order and scopes of everything in the jaxpr; an Error (INTERNAL) names the equation.
+// Linear in its size.
+void typecheck(const Jaxpr& j);
+#ifdef JV_TYPECHECK
+inline void verify(const Jaxpr& j) { typecheck(j); }
+#else
+inline void verify(const Jaxpr&) {}
+#endif
+
+}  // namespace jv

@@ -1,0 +1,80 @@
+// Params: the parameters of an equation, in the order of its primitive's signature. Those made of
+// plain data are interned in the session, so that equal ones are the same pointer; those that hold
+// jaxprs or rules are counted.
+#pragma once
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_set>
+#include <variant>
+#include <vector>
+
+#include "core/dtype.hpp"
+#include "core/ref.hpp"
+#include "core/signature.hpp"
+#include "core/small.hpp"
+
+namespace jv {
+
+using Dims =
+    std::vector<Ints>;  // lists of integers: padding (one a dimension), or dot_general's four
+using Object = Ref<const RefCounted>;
+using Param = std::variant<std::monostate, bool, int64_t, DType, Ints, Dims, std::string, Object>;
+
+class Params final : public RefCounted {
+ public:
+  Params(const Signature& signature, std::vector<Param> values, uint64_t hash)
+      : signature(&signature), values(std::move(values)), hash(hash) {}
+
+  const Param& operator[](std::string_view name) const { return values[signature->find(name)]; }
+  bool flag(std::string_view name) const { return std::get<bool>((*this)[name]); }
+  int64_t integer(std::string_view name) const { return std::get<int64_t>((*this)[name]); }
+  const Ints& ints(std::string_view name) const { return std::get<Ints>((*this)[name]); }
+  const Dims& dims(std::string_view name) const { return std::get<Dims>((*this)[name]); }
+  DType dtype(std::string_view name) const { return std::get<DType>((*this)[name]); }
+  const std::string& word(std::string_view name) const {
+    return std::get<std::string>((*this)[name]);
+  }
+  template <class T>
+  const T& object(std::string_view name) const {
+    return static_cast<const T&>(*std::get<Object>((*this)[name]));
+  }
+  // Interned parameters live as long as the session and need no counting.
+  bool plain() const { return plain_; }
+
+  const Signature* signature;
+  std::vector<Param> values;
+  uint64_t hash;
+
+ private:
+  friend class ParamsTable;
+  bool plain_ = false;
+};
+
+using ParamsRef = Ref<const Params>;
+
+class ParamsTable {
+ public:
+  // Values in the order of the signature.
+  ParamsRef make(const Signature& signature, std::vector<Param> values);
+  const ParamsRef& none() const { return none_; }
+  ParamsTable();
+
+ private:
+  struct Hash {
+    size_t operator()(const ParamsRef& p) const { return p->hash; }
+  };
+  struct Equal {
+    bool operator()(const ParamsRef& a, const ParamsRef& b) const {
+      return a->signature == b->signature && a->values == b->values;
+    }
+  };
+  std::mutex mutex_;
+  std::unordered_set<ParamsRef, Hash, Equal> table_;
+  ParamsRef none_;
+};
+
+// As printed: (0, 1), float32, None. Jaxprs and rules are printed by print.cpp.
+std::string to_string(ParamKind kind, const Param& value);
+
+}  // namespace jv

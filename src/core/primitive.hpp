@@ -1,0 +1,88 @@
+// The Primitive record: everything the library knows of one operation. One block of src/primitives
+// fills one record; every transformation reads it and names no primitive.
+#pragma once
+#include <span>
+
+#include "core/array.hpp"
+#include "core/params.hpp"
+
+namespace jv {
+
+class Context;
+class Tracer;
+class JvpTrace;
+class BatchTrace;
+class StageTrace;
+struct Mapped;
+struct Primitive;
+using Tracers = Small<Tracer, 4>;
+using Operands = std::span<const Tracer>;
+using Arrays = Small<Array, 4>;
+
+struct EvalArgs {
+  Session& session;
+  std::span<const Array> in;
+  const Params& params;
+  std::span<const Aval> out_avals;
+  std::span<Array> out;  // null; eval fills them
+};
+
+// How a primitive depends on the operands that its signature marks.
+enum class Linearity {
+  nonlinear,
+  linear,    // in all marked operands together: add, concatenate
+  bilinear,  // in each marked operand, the others fixed: mul, dot_general
+};
+
+enum class Effects : uint8_t { none, unordered, ordered };
+
+// A null Tracer among tangents and cotangents is the symbolic zero.
+using AbstractEval = void (*)(Session&, std::span<const Aval> in, const Params&, Avals& out);
+using Eval = void (*)(const EvalArgs&);
+// What an equation that holds a jaxpr or a rule does when it runs with these operands, in terms of
+// other operations.
+using Expand = void (*)(Context&, const Primitive&, Operands, const Params&, Tracers& out);
+// Completes an equation that is about to be recorded: a rule's primal is traced here.
+using Stage = void (*)(StageTrace&, Tracers& operands, ParamsRef& params);
+// The result's tangent that comes from the tangent dx of operand `which`, which is not zero. y: the
+// results.
+using Jvp = Tracer (*)(Operands x, size_t which, const Tracer& dx, Operands y, const Params&);
+// Results and tangents together: primitives that hold jaxprs or rules, and those of several
+// results.
+using Linearize = void (*)(JvpTrace&, const Primitive&, Operands x, Operands dx, const Params&,
+                           Tracers& y, Tracers& dy);
+// Cotangent of operand `which` from that of the result. x: null where the operand is linear; types
+// come from `in`.
+using Transpose = Tracer (*)(const Tracer& ct, Operands x, size_t which, std::span<const Aval> in,
+                             const Params&);
+// The same for all results and operands together: primitives that hold jaxprs or rules.
+using TransposeAll = void (*)(Context&, const Primitive&, Operands ct, Operands x,
+                              std::span<const Aval> in, const Params&, Tracers& back);
+// The result, mapped along axis 0 as the mapped operands are.
+using Batch = Tracer (*)(const Primitive&, std::span<const Mapped> in, int64_t size, const Params&);
+// The same for several results, mapped or not.
+using BatchAll = void (*)(BatchTrace&, const Primitive&, std::span<const Mapped> in, const Params&,
+                          Small<Mapped, 2>& out);
+
+struct Primitive {
+  const char* name;
+  const char* signature = "";
+  const char* doc = "";
+  Linearity linearity = Linearity::nonlinear;
+  AbstractEval abstract_eval = nullptr;
+  Eval eval = nullptr;
+  Expand expand = nullptr;
+  Stage stage = nullptr;
+  Jvp jvp = nullptr;
+  Linearize linearize = nullptr;
+  Transpose transpose = nullptr;
+  TransposeAll transpose_all = nullptr;
+  Batch batch = nullptr;
+  BatchAll batch_all = nullptr;
+  Effects effects = Effects::none;
+  bool differentiable = true;  // false: results have no derivative (comparisons, sign, floor)
+  bool internal = false;       // made by transformations only: not an operation that users call
+  Signature sig = {};
+};
+
+}  // namespace jv

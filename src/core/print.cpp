@@ -1,0 +1,141 @@
+// A jaxpr in JAX's grammar.
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "core/jaxpr.hpp"
+
+namespace jv {
+namespace {
+
+std::string var_name(size_t i) {  // a ... z, ba, bb ...
+  std::string s;
+  do s.insert(s.begin(), char('a' + i % 26)), i /= 26;
+  while (i);
+  return s;
+}
+
+std::string number(double x, DType dtype) {
+  if (std::isnan(x)) return "nan";
+  if (std::isinf(x)) return x < 0 ? "-inf" : "inf";
+  char buffer[40];
+  auto end = dtype == DType::f64 ? std::to_chars(buffer, buffer + 40, x).ptr
+                                 : std::to_chars(buffer, buffer + 40, float(x)).ptr;
+  std::string s(buffer, end);
+  if (s.find_first_of(".en") == s.npos) s += ".0";
+  return s;
+}
+
+std::string literal(const Array& a) {
+  DType dtype = a.aval()->dtype;
+  std::string value;
+  if (dtype == DType::boolean) value = element(a, 0) != 0 ? "True" : "False";
+  else if (dtype == DType::u64) value = std::to_string(uint64_t(element_i64(a, 0)));
+  else if (is_integer(dtype)) value = std::to_string(element_i64(a, 0));
+  else value = number(element(a, 0), dtype);
+  return value + ":" + to_string(a.aval());
+}
+
+class Printer {
+ public:
+  explicit Printer(std::string& out) : out_(out) {}
+
+  void print(const Jaxpr& j, size_t indent) {
+    std::vector<std::string> names(j.vars.size());
+    size_t next = 0;
+    auto bind = [&](Var v) {
+      out_ += names[v] = var_name(next++), out_ += ':', out_ += to_string(j.vars[v]);
+    };
+    std::vector<bool> used = find_used(j);
+    out_ += "{ lambda ";
+    list(j.constvars, bind);
+    out_ += ";";
+    for (Var v : j.invars) out_ += ' ', bind(v);
+    out_ += ". let";
+    for (const Eqn& e : j.eqns) {
+      newline(indent + 4);
+      for (Var v = e.first_result; v < e.first_result + e.n_results; ++v) {
+        if (v > e.first_result) out_ += ' ';
+        if (used[v]) bind(v);
+        else out_ += "_:" + to_string(j.vars[v]);
+      }
+      out_ += " = ";
+      out_ += e.primitive->name;
+      print_params(*e.params, indent + 6);
+      for (Atom a : j.operands(e)) out_ += ' ', out_ += atom(j, a, names);
+    }
+    newline(indent + 2);
+    out_ += "in (";
+    for (size_t i = 0; i < j.outs.size(); ++i) out_ += (i ? ", " : "") + atom(j, j.outs[i], names);
+    out_ += j.outs.size() == 1 ? ",) }" : ") }";
+  }
+
+ private:
+  static std::vector<bool> find_used(const Jaxpr& j) {
+    std::vector<bool> used(j.vars.size());
+    for (Atom a : j.atoms)
+      if (!a.is_literal()) used[a.index()] = true;
+    for (Atom a : j.outs)
+      if (!a.is_literal()) used[a.index()] = true;
+    return used;
+  }
+
+  static std::string atom(const Jaxpr& j, Atom a, const std::vector<std::string>& names) {
+    return a.is_literal() ? literal(j.literals[a.index()]) : names[a.index()];
+  }
+
+  template <class F>
+  void list(const std::vector<Var>& vars, F&& bind) {
+    for (Var v : vars) bind(v), out_ += ' ';
+  }
+
+  void newline(size_t indent) { out_ += '\n', out_.append(indent, ' '); }
+
+  static bool holds_jaxpr(const Params& p) {
+    bool any = false;
+    for_sub_jaxprs(p, [&](const Jaxpr&) { any = true; });
+    return any;
+  }
+
+  // Alphabetical; one line, or a line each where a jaxpr is among them.
+  void print_params(const Params& p, size_t indent) {
+    size_t n = p.values.size(), order[std::tuple_size_v<decltype(Signature::params)>];
+    if (!n) return;
+    for (size_t i = 0; i < n; ++i) order[i] = i;
+    std::sort(order, order + n, [&](size_t a, size_t b) {
+      return p.signature->params[a].name < p.signature->params[b].name;
+    });
+    bool tall = holds_jaxpr(p);
+    out_ += '[';
+    for (size_t k = 0; k < n; ++k) {
+      const Signature::Param& param = p.signature->params[order[k]];
+      if (tall) newline(indent);
+      else if (k) out_ += ' ';
+      out_ += param.name;
+      out_ += '=';
+      print_param(param.kind, p.values[order[k]], indent);
+    }
+    if (tall) newline(indent - 2);
+    out_ += ']';
+  }
+
+  void print_param(ParamKind kind, const Param& value, size_t indent) {
+    auto* object = std::get_if<Object>(&value);
+    if (kind == ParamKind::jaxpr && object) print(static_cast<const Jaxpr&>(**object), indent);
+    else if (kind == ParamKind::object && object)
+      out_ += static_cast<const Named&>(**object).label();
+    else out_ += to_string(kind, value);
+  }
+
+  std::string& out_;
+};
+
+}  // namespace
+
+std::string to_string(const Jaxpr& j) {
+  std::string out;
+  Printer(out).print(j, 0);
+  return out;
+}
+
+}  // namespace jv

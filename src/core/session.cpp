@@ -1,0 +1,41 @@
+#include "core/session.hpp"
+
+#include <cstdlib>
+#include <new>
+
+#include "core/pytree.hpp"
+
+namespace jv {
+
+Session::Session(MemoryHooks memory, std::unique_ptr<const Executor> executor)
+    : memory_(memory), executor_(std::move(executor)), trees_(std::make_unique<TreeTable>()) {}
+Session::~Session() = default;
+
+void* Session::allocate(size_t bytes) {
+  void* p = memory_.alloc ? memory_.alloc(memory_.user, bytes, 64) : std::aligned_alloc(64, bytes);
+  if (!p) throw std::bad_alloc();
+  counters.values.fetch_add(1, std::memory_order_relaxed);
+  counters.bytes.fetch_add(int64_t(bytes), std::memory_order_relaxed);
+  return p;
+}
+
+void Session::deallocate(void* pointer, size_t bytes) noexcept {
+  counters.values.fetch_sub(1, std::memory_order_relaxed);
+  counters.bytes.fetch_sub(int64_t(bytes), std::memory_order_relaxed);
+  if (memory_.dealloc) memory_.dealloc(memory_.user, pointer, bytes);
+  else if (!memory_.alloc) std::free(pointer);
+}
+
+uint32_t Session::location(const char* file, int32_t line) {
+  std::lock_guard lock(locations_mutex_);
+  auto [it, fresh] = location_ids_.try_emplace({file, line}, uint32_t(locations_.size() + 1));
+  if (fresh) locations_.push_back({file, line});
+  return it->second;
+}
+
+Location Session::location(uint32_t id) const {
+  std::lock_guard lock(locations_mutex_);
+  return id && id <= locations_.size() ? locations_[id - 1] : Location{};
+}
+
+}  // namespace jv

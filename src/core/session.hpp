@@ -1,0 +1,73 @@
+// Session: what contexts of one family share: memory, counters, intern tables, and the executor
+// that runs jaxprs.
+#pragma once
+#include <map>
+#include <memory>
+#include <string>
+
+#include "core/array.hpp"
+#include "core/params.hpp"
+
+namespace jv {
+
+class Jaxpr;
+class Context;
+class TreeTable;
+
+// Runs a jaxpr on numbers. Eager calls and jit go through it; who makes a session installs it.
+class Executor {
+ public:
+  virtual ~Executor() = default;
+  virtual void run(Context& cx, const Jaxpr& jaxpr, std::span<const Array> in,
+                   Small<Array, 4>& out) const = 0;
+};
+
+struct MemoryHooks {
+  void* (*alloc)(void* user, size_t size, size_t align) = nullptr;  // null: the C library's
+  void (*dealloc)(void* user, void* pointer, size_t size) = nullptr;
+  void* user = nullptr;
+};
+
+struct Location {
+  std::string file;
+  int32_t line = 0;
+};
+
+class Session : public RefCounted {
+ public:
+  explicit Session(MemoryHooks memory, std::unique_ptr<const Executor> executor);
+  ~Session() override;
+
+  Aval aval(DType dtype, std::span<const int64_t> shape) { return avals_.find(dtype, shape); }
+  Aval with_dtype(Aval aval, DType dtype) {
+    return aval->dtype == dtype ? aval : avals_.find(dtype, aval->shape);
+  }
+  Aval tangent(Aval primal) { return with_dtype(primal, tangent_dtype(primal->dtype)); }
+
+  void* allocate(size_t bytes);  // aligned to 64; std::bad_alloc when there is none
+  void deallocate(void* pointer, size_t bytes) noexcept;
+
+  // Source locations are numbered from 1; 0 is unknown.
+  uint32_t location(const char* file, int32_t line);
+  Location location(uint32_t id) const;
+
+  const Executor& executor() const { return *executor_; }
+  ParamsTable& params() { return params_; }
+  TreeTable& trees() { return *trees_; }
+
+  struct Counters {
+    std::atomic<int64_t> values{0}, bytes{0}, traces{0}, compiles{0}, callbacks{0};
+  } counters;
+
+ private:
+  MemoryHooks memory_;
+  std::unique_ptr<const Executor> executor_;
+  AvalTable avals_;
+  ParamsTable params_;
+  std::unique_ptr<TreeTable> trees_;
+  mutable std::mutex locations_mutex_;
+  std::map<std::pair<std::string, int32_t>, uint32_t> location_ids_;
+  std::vector<Location> locations_;
+};
+
+}  // namespace jv

@@ -1,0 +1,93 @@
+#include "trace/stage.hpp"
+
+#include <algorithm>
+
+namespace jv {
+
+StageTrace::StageTrace(Context& cx, const char* verb, bool linear)
+    : Trace(cx), verb_(verb), linear_(linear), jaxpr_(make_ref<Jaxpr>(cx.session())) {
+  cx.session().counters.traces.fetch_add(1, std::memory_order_relaxed);
+}
+
+void StageTrace::finish() {
+  jaxpr_ = nullptr;
+  captured_.clear();
+  seen_.clear();
+}
+
+Aval StageTrace::aval(uint32_t bits) const {
+  bool literal = bits >> 31;
+  return jaxpr_->aval(literal ? Atom::literal(bits << 1 >> 1) : Atom::var(bits));
+}
+
+Atom StageTrace::capture(const Tracer& t) {
+  if (&t.trace() != this) return capture_outer(t);
+  return t.index() >> 31 ? Atom::literal(t.index() << 1 >> 1) : Atom::var(t.index());
+}
+
+Atom StageTrace::capture_outer(const Tracer& t) {
+  Key key = t.is_concrete() ? Key{t.array().get(), 0} : Key{&t.trace(), t.index()};
+  if (t.is_concrete() && t.aval()->ndim() == 0) return jaxpr_->add_literal(t.array());
+  if (!t.trace().alive()) fail(Code::stale_tracer, "a value of a finished trace is used");
+  auto [it, fresh] = seen_.try_emplace(key);
+  if (fresh) {
+    it->second = Atom::var(jaxpr_->add_var(t.aval()));
+    captured_.push_back(t);
+    captured_vars_.push_back(it->second.index());
+  }
+  return it->second;
+}
+
+void StageTrace::bind(const Primitive& p, Operands operands, const ParamsRef& params,
+                      Tracers& out) {
+  if (p.stage) {
+    Tracers completed(operands);
+    ParamsRef complete = params;
+    p.stage(*this, completed, complete);
+    Avals in, avals;
+    for (const Tracer& t : completed) in.push_back(t.aval());
+    p.abstract_eval(cx.session(), in, *complete, avals);
+    return record(p, completed, complete, avals, out);
+  }
+  Avals in, avals;
+  for (const Tracer& t : operands) in.push_back(t.aval());
+  check_operands(p, in);
+  p.abstract_eval(cx.session(), in, *params, avals);
+  record(p, operands, params, avals, out);
+}
+
+void StageTrace::record(const Primitive& p, Operands operands, const ParamsRef& params,
+                        std::span<const Aval> avals, Tracers& out) {
+  Small<Atom, 4> atoms;
+  for (const Tracer& t : operands) atoms.push_back(capture(t));
+  Var first = jaxpr_->add_eqn(p, atoms, *params, avals, cx.location);
+  for (size_t i = 0; i < avals.size(); ++i) out.push_back(Tracer(*this, first + uint32_t(i)));
+}
+
+StageTrace::Closed StageTrace::close(Operands outs) {
+  for (const Tracer& t : outs) jaxpr_->outs.push_back(capture(t));
+  // Captures in the order of their first use, whatever order the compiler gave to a rule's
+  // expressions.
+  std::unordered_map<Var, size_t> place;
+  for (size_t i = 0; i < captured_vars_.size(); ++i) place[captured_vars_[i]] = i;
+  std::vector<Var> hidden;
+  Tracers captured;
+  auto use = [&](Atom a) {
+    if (a.is_literal()) return;
+    auto it = place.find(a.index());
+    if (it == place.end()) return;
+    hidden.push_back(a.index());
+    captured.push_back(captured_[it->second]);
+    place.erase(it);
+  };
+  if (!place.empty()) {
+    for (const Eqn& e : jaxpr_->eqns)
+      for (Atom a : jaxpr_->operands(e)) use(a);
+    for (Atom a : jaxpr_->outs) use(a);
+  }
+  jaxpr_->invars.insert(jaxpr_->invars.begin(), hidden.begin(), hidden.end());
+  verify(*jaxpr_);
+  return {JaxprRef(jaxpr_), std::move(captured)};
+}
+
+}  // namespace jv

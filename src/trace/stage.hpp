@@ -1,0 +1,66 @@
+// The staging trace: bind records an equation. Operands of outer traces are captured as hidden
+// inputs; that one rule gives closures and residuals. Numbers of rank 0 become literals.
+#pragma once
+#include <unordered_map>
+
+#include "trace/trace.hpp"
+
+namespace jv {
+
+class StageTrace final : public Trace {
+ public:
+  // `linear`: holds the tangent half of a linearization; constants are made below it.
+  explicit StageTrace(Context& cx, const char* verb = "jit", bool linear = false);
+  void bind(const Primitive& p, Operands operands, const ParamsRef& params, Tracers& out) override;
+  Aval aval(uint32_t bits) const override;
+  Trace& home() override { return linear_ ? below->home() : *this; }
+  const char* verb() const override { return verb_; }
+
+  Tracer input(Aval aval) { return Tracer(*this, Atom::var(jaxpr_->add_input(aval)).bits()); }
+  // The tracer as a value of this trace.
+  Tracer lift(const Tracer& t) { return Tracer(*this, capture(t).bits()); }
+  // Records an equation whose results have these types.
+  void record(const Primitive& p, Operands operands, const ParamsRef& params,
+              std::span<const Aval> avals, Tracers& out);
+
+  // The finished jaxpr takes the captured values first, in the order of their use.
+  struct Closed {
+    JaxprRef jaxpr;
+    Tracers captured;
+  };
+  Closed close(Operands outs);
+
+ private:
+  friend class Reorder;
+  struct Key {
+    const void* owner;
+    uint32_t index;
+    bool operator==(const Key&) const = default;
+  };
+  struct Hash {
+    size_t operator()(Key k) const {
+      return (reinterpret_cast<uintptr_t>(k.owner) >> 4) * 31 + k.index;
+    }
+  };
+  Atom capture(const Tracer& t);
+  Atom capture_outer(const Tracer& t);
+  void finish() override;
+
+  const char* verb_;
+  bool linear_;
+  Ref<Jaxpr> jaxpr_;
+  Tracers captured_;
+  std::vector<Var> captured_vars_;
+  std::unordered_map<Key, Atom, Hash> seen_;
+};
+
+// Traces f on inputs of these types: f(operands) -> results.
+template <class F>
+StageTrace::Closed stage(Context& cx, std::span<const Aval> in, F&& f) {
+  Live<StageTrace> trace(cx);
+  Tracers args;
+  for (Aval aval : in) args.push_back(trace->input(aval));
+  return trace->close(f(Operands(args)));
+}
+
+}  // namespace jv

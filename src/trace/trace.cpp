@@ -1,0 +1,90 @@
+#include "trace/trace.hpp"
+
+namespace jv {
+
+Context::Context(Session& session)
+    : session_(&session), eval_(make_ref<EvalTrace>(*this)), top_(eval_.get()) {
+  eval_->depth = 1;
+}
+
+void Context::push(Trace& trace) {
+  if (top_->depth >= 4 * int(max_depth))
+    fail(Code::invalid_argument, "transformations are nested deeper than ", max_depth, " levels");
+  trace.below = top_;
+  trace.depth = top_->depth + 1;
+  top_ = &trace;
+}
+
+void Context::pop(Trace& trace) {
+  trace.depth = 0;
+  top_ = trace.below;
+  trace.finish();
+}
+
+Trace& innermost(Operands operands) {
+  Trace* t = &operands[0].trace();
+  for (const Tracer& o : operands.subspan(1))
+    if (o.trace().depth > t->depth) t = &o.trace();
+  return *t;
+}
+
+Tracers bind(const Primitive& p, Operands operands, const ParamsRef& params) {
+  Tracers out;
+  innermost(operands).bind(p, operands, params, out);
+  return out;
+}
+
+Tracer bind1(const Primitive& p, Operands operands, const ParamsRef& params) {
+  return std::move(bind(p, operands, params)[0]);
+}
+
+Tracers bind_at(Trace& at, const Primitive& p, Operands operands, const ParamsRef& params) {
+  Trace* t = &at;
+  for (const Tracer& o : operands)
+    if (o.trace().depth > t->depth) t = &o.trace();
+  Tracers out;
+  t->bind(p, operands, params, out);
+  return out;
+}
+
+void check_operands(const Primitive& p, std::span<const Aval> in) {
+  if (!p.sig.accepts(in.size()))
+    fail(Code::invalid_argument, p.name, ": takes ", p.sig.n_operands,
+         p.sig.variadic() ? " or more" : "", " operands, got ", in.size());
+}
+
+void EvalTrace::bind(const Primitive& p, Operands operands, const ParamsRef& params, Tracers& out) {
+  if (p.expand) return p.expand(cx, p, operands, *params, out);
+  Avals avals, out_avals;
+  Arrays in;
+  for (const Tracer& t : operands) in.push_back(t.array()), avals.push_back(t.array().aval());
+  check_operands(p, avals);
+  p.abstract_eval(cx.session(), avals, *params, out_avals);
+  Arrays results(out_avals.size());
+  p.eval({cx.session(), in, *params, out_avals, {results.data(), results.size()}});
+  for (Array& a : results) out.push_back(Tracer(*this, std::move(a)));
+}
+
+Tracers eval_jaxpr(Context& cx, const Jaxpr& j, Operands args) {
+  std::vector<Tracer> env(j.vars.size());
+  for (size_t i = 0; i < j.consts.size(); ++i) env[j.constvars[i]] = cx.tracer(j.consts[i]);
+  for (size_t i = 0; i < args.size(); ++i) env[j.invars[i]] = args[i];
+  auto read = [&](Atom a) {
+    return a.is_literal() ? cx.tracer(j.literals[a.index()]) : env[a.index()];
+  };
+  uint32_t location = cx.location;
+  for (size_t k = 0; k < j.eqns.size(); ++k) {
+    const Eqn& e = j.eqns[k];
+    Tracers in;
+    for (Atom a : j.operands(e)) in.push_back(read(a));
+    if (j.locations[k]) cx.location = j.locations[k];
+    Tracers out = bind_at(cx.eval(), *e.primitive, in, ParamsRef(e.params));
+    for (size_t i = 0; i < out.size(); ++i) env[e.first_result + i] = std::move(out[i]);
+  }
+  cx.location = location;
+  Tracers out;
+  for (Atom a : j.outs) out.push_back(read(a));
+  return out;
+}
+
+}  // namespace jv

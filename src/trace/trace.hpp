@@ -1,0 +1,142 @@
+// Trace and Tracer: the one mechanism behind every transformation. A trace has one verb,
+// bind(primitive, operands, params) -> results; a tracer is a value of a trace. An operation goes
+// to the innermost trace among its operands: the one made last.
+#pragma once
+#include "core/error.hpp"
+#include "core/jaxpr.hpp"
+#include "core/pytree.hpp"
+
+namespace jv {
+
+class Trace;
+
+// A value: numbers (of the eval trace), or the index-th value of a live trace. The null tracer
+// stands for a symbolic zero among tangents and cotangents, for "not known" among operands of a
+// transpose rule.
+class Tracer {
+ public:
+  Tracer() = default;
+  Tracer(Trace& trace, uint32_t index) : trace_(&trace), index_(index) {}
+  Tracer(Trace& eval, Array array) : trace_(&eval), array_(std::move(array)) {}
+
+  explicit operator bool() const { return trace_ != nullptr; }
+  Trace& trace() const { return *trace_; }
+  uint32_t index() const { return index_; }
+  bool is_concrete() const { return bool(array_); }
+  const Array& array() const { return array_; }
+  inline Aval aval() const;
+  DType dtype() const { return aval()->dtype; }
+  const Shape& shape() const { return aval()->shape; }
+  inline Session& session() const;
+  bool same(const Tracer& o) const {
+    return trace_ == o.trace_ && index_ == o.index_ && array_ == o.array_;
+  }
+
+ private:
+  Trace* trace_ = nullptr;
+  uint32_t index_ = 0;
+  Array array_;
+};
+
+// An operand of a batch rule.
+struct Mapped {
+  Tracer value;
+  bool mapped = false;  // along axis 0
+};
+
+class Trace : public RefCounted {
+ public:
+  explicit Trace(Context& cx) : cx(cx) {}
+  virtual void bind(const Primitive& p, Operands operands, const ParamsRef& params,
+                    Tracers& out) = 0;
+  virtual Aval aval(uint32_t index) const = 0;
+  // Where constants of this trace's operations are made: the nearest trace that records or runs.
+  virtual Trace& home() = 0;
+  // The value one level down: its number-bearing part, if it has one that may be seen.
+  virtual Tracer primal(const Tracer& t) const { return t; }
+  // What this trace does, for messages: "grad", "vmap", "jit".
+  virtual const char* verb() const = 0;
+  bool alive() const { return depth > 0; }
+
+  Context& cx;
+  int depth = 0;           // place on the context's stack of live traces; 0 when finished
+  Trace* below = nullptr;  // the live trace under this one
+
+ protected:
+  friend class Context;
+  virtual void finish() {}  // frees what only a live trace needs
+};
+
+inline Aval Tracer::aval() const { return array_ ? array_.aval() : trace_->aval(index_); }
+
+// Runs primitives now; the only trace that touches numbers.
+class EvalTrace final : public Trace {
+ public:
+  using Trace::Trace;
+  void bind(const Primitive& p, Operands operands, const ParamsRef& params, Tracers& out) override;
+  Aval aval(uint32_t) const override { return nullptr; }
+  Trace& home() override { return *this; }
+  const char* verb() const override { return "eval"; }
+};
+
+// What one thread works with: a session, its stack of live traces, and the user's place in the
+// source.
+class Context {
+ public:
+  explicit Context(Session& session);
+  virtual ~Context() = default;
+  Context(const Context&) = delete;
+
+  Session& session() const { return *session_; }
+  Trace& eval() { return *eval_; }
+  Trace& top() { return *top_; }
+  Tracer tracer(Array array) { return Tracer(*eval_, std::move(array)); }
+  Tracer number(DType dtype, double number) { return tracer(scalar(session(), dtype, number)); }
+
+  uint32_t location = 0;  // Session::location of what the user does now
+
+ private:
+  template <class T>
+  friend class Live;
+  void push(Trace& trace);
+  void pop(Trace& trace);
+  Ref<Session> session_;
+  Ref<EvalTrace> eval_;
+  Trace* top_;
+};
+
+inline Session& Tracer::session() const { return trace_->cx.session(); }
+
+// A trace while it lives: made on top of its context's stack, finished at the end of the scope.
+// Handles to its tracers may stay; they answer STALE_TRACER.
+template <class T>
+class Live {
+ public:
+  template <class... Args>
+  explicit Live(Context& cx, Args&&... args)
+      : trace_(make_ref<T>(cx, std::forward<Args>(args)...)) {
+    cx.push(*trace_);
+  }
+  ~Live() { trace_->cx.pop(*trace_); }
+  Live(const Live&) = delete;
+  T* operator->() const { return trace_.get(); }
+  T& operator*() const { return *trace_; }
+
+ private:
+  Ref<T> trace_;
+};
+
+Trace& innermost(Operands operands);
+Tracers bind(const Primitive& p, Operands operands, const ParamsRef& params);
+Tracer bind1(const Primitive& p, Operands operands, const ParamsRef& params);
+// The same in a given trace or deeper: for operations without operands, and for constants.
+Tracers bind_at(Trace& at, const Primitive& p, Operands operands, const ParamsRef& params);
+
+// Binds every equation of the jaxpr again: interpretation is all there is to a transformation of a
+// jaxpr.
+Tracers eval_jaxpr(Context& cx, const Jaxpr& j, Operands args);
+
+// An operand count or dtype that a primitive cannot take: an Error that names it.
+void check_operands(const Primitive& p, std::span<const Aval> in);
+
+}  // namespace jv
