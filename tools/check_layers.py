@@ -6,9 +6,9 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
-# A layer may include itself, what stands here, and the C++ standard library. "x/y.hpp" means that header alone; "ops*.hpp"
-# are the functions that are generated from the primitives' blocks.
-GENERATED = ["primitives/generated/"]
+# A layer may include itself, the C++ standard library, and what stands here: layers, or single headers. primitives/ops.hpp
+# is generated from the blocks: one C++ function a primitive.
+GENERATED = ["primitives/ops.hpp"]
 ABOVE_KERNELS = ["core/", "trace/", *GENERATED]
 ALLOWED = {
     "src/core": [],
@@ -25,7 +25,6 @@ ALLOWED = {
 }
 # Libraries that are included in one file each, because later versions moved their headers.
 ONE_PLACE = ["xtensor/", "xsimd/"]
-PRIVATE = ["src/kernels", "src/exec"]  # layers that may use what is not the standard library: only kernels does
 FOREIGN = re.compile(r"^(xtensor|xsimd|xtl|immintrin|x86intrin|cblas|lapacke?|gtest|gmock|benchmark)")
 C_HEADERS = {"stddef.h", "stdint.h"}
 
