@@ -68,7 +68,6 @@ TEST(ConformanceA, A2_several_arguments) {
 // derivative.
 TEST(ConformanceA, A3_no_fwd) {
   Context cx;
-  Counts counts;
   jaxvjp_function* f =
       custom_vjp(cx, "only_primal",
                  {.bwd = [](auto cx, auto, auto ct, auto slots) { slots[0] = times(cx, 2, ct); },
