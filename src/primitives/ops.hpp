@@ -17,6 +17,7 @@ extern const Primitive custom_jvp_call_p;
 extern const Primitive custom_lin_p;
 extern const Primitive custom_vjp_call_p;
 extern const Primitive div_p;
+extern const Primitive dot_general_p;
 extern const Primitive eq_p;
 extern const Primitive erf_inv_p;
 extern const Primitive exp_p;
@@ -99,6 +100,14 @@ inline Tracer cos(const Tracer& x) { return apply(cos_p, x); }
 
 // x / y, each element. Integers truncate; x / 0 has all bits set.
 inline Tracer div(const Tracer& x, const Tracer& y) { return apply(div_p, {x, y}); }
+
+// Sums of products over the contracted axes, for each index of the batch axes; the axes of the
+// result are the batch axes, the free ones of lhs, the free ones of rhs.
+inline Tracer dot_general(const Tracer& lhs, const Tracer& rhs, const Dims& dimension_numbers,
+                          DType preferred_element_type) {
+  return apply(dot_general_p, {lhs, rhs},
+               {dimension_numbers, std::monostate(), preferred_element_type});
+}
 
 // x == y, each element; false where either is NaN.
 inline Tracer eq(const Tracer& x, const Tracer& y) { return apply(eq_p, {x, y}); }

@@ -21,6 +21,7 @@ static constexpr const Primitive* table[] = {
     &custom_lin_p,
     &custom_vjp_call_p,
     &div_p,
+    &dot_general_p,
     &eq_p,
     &erf_inv_p,
     &exp_p,
