@@ -85,12 +85,6 @@ void for_sub_jaxprs(const Params& p, F&& f) {
 // Equations of this primitive (null: all), nested ones included.
 size_t count_eqns(const Jaxpr& j, std::string_view primitive);
 
-// Things printed by name inside an equation: custom rules.
-class Named : public RefCounted {
- public:
-  virtual std::string label() const = 0;
-};
-
 std::string to_string(const Jaxpr& j);
 // Types, order and scopes of everything in the jaxpr; an Error (INTERNAL) names the equation.
 // Linear in its size.

@@ -60,6 +60,12 @@ std::string to_string(ParamKind kind, const Param& value) {
       bool ones = std::all_of(strides.begin(), strides.end(), [](int64_t s) { return s == 1; });
       return ones ? "None" : to_string(std::span<const int64_t>(strides));
     }
+    case ParamKind::flags: {
+      std::string s = "[";
+      for (int64_t flag : std::get<Ints>(value))
+        s += (s.size() > 1 ? ", " : "") + std::string(flag ? "True" : "False");
+      return s + "]";
+    }
     case ParamKind::padding: {
       const Dims& dims = std::get<Dims>(value);
       std::string s = "(";

@@ -27,6 +27,17 @@ struct EvalArgs {
   std::span<Array> out;  // null; eval fills them
 };
 
+// What simplification knows of an equation's operands.
+struct FoldArgs {
+  std::span<const Aval> in;
+  std::span<const Array>
+      splat;  // rank 0, where every element of an operand is that number; else null
+  const Params& params;
+  Aval out;
+};
+// The operand that the result equals, bit for bit; -1 when none is known to.
+using Fold = int (*)(const FoldArgs&);
+
 // How a primitive depends on the operands that its signature marks.
 enum class Linearity {
   nonlinear,
@@ -80,6 +91,11 @@ struct Primitive {
   Batch batch = nullptr;
   BatchAll batch_all = nullptr;
   Effects effects = Effects::none;
+  bool (*keep)(const Params&) =
+      nullptr;  // whether an equation runs though nobody needs its results
+  Fold fold = nullptr;
+  bool rearranges = false;     // the result's elements are the operand's: shape operations
+  bool involution = false;     // applied twice with equal parameters it is the identity
   bool differentiable = true;  // false: results have no derivative (comparisons, sign, floor)
   bool internal = false;       // made by transformations only: not an operation that users call
   Signature sig = {};

@@ -99,9 +99,10 @@ class Printer {
 
   // Alphabetical; one line, or a line each where a jaxpr is among them.
   void print_params(const Params& p, size_t indent) {
-    size_t n = p.values.size(), order[std::tuple_size_v<decltype(Signature::params)>];
+    size_t n = 0, order[std::tuple_size_v<decltype(Signature::params)>];
+    for (size_t i = 0; i < p.values.size(); ++i)
+      if (p.signature->params[i].kind != ParamKind::object) order[n++] = i;
     if (!n) return;
-    for (size_t i = 0; i < n; ++i) order[i] = i;
     std::sort(order, order + n, [&](size_t a, size_t b) {
       return p.signature->params[a].name < p.signature->params[b].name;
     });
@@ -122,8 +123,6 @@ class Printer {
   void print_param(ParamKind kind, const Param& value, size_t indent) {
     auto* object = std::get_if<Object>(&value);
     if (kind == ParamKind::jaxpr && object) print(static_cast<const Jaxpr&>(**object), indent);
-    else if (kind == ParamKind::object && object)
-      out_ += static_cast<const Named&>(**object).label();
     else out_ += to_string(kind, value);
   }
 

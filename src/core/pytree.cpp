@@ -68,8 +68,10 @@ TreeTable::~TreeTable() {
 Tree TreeTable::intern(TreeDef&& fresh) {
   if (fresh.node != Node::leaf) {
     fresh.n_leaves = 0;
+    fresh.has_object = fresh.object.get() != nullptr;
     for (const Tree& child : fresh.children) {
       fresh.n_leaves += child->n_leaves;
+      fresh.has_object |= child->has_object;
       fresh.depth = std::max(fresh.depth, child->depth + 1);
     }
   }

@@ -22,6 +22,7 @@ class TreeDef final : public RefCounted {
   std::vector<Ref<const TreeDef>> children;
   Ref<const RefCounted> object;  // an opaque pointer or a function
   size_t n_leaves = 0, depth = 0;
+  bool has_object = false;  // here or below
   uint64_t hash = 0;
 
   // f32-like picture: {'a': *, 'b': (*, None)}

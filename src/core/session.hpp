@@ -58,6 +58,7 @@ class Session : public RefCounted {
   struct Counters {
     std::atomic<int64_t> values{0}, bytes{0}, traces{0}, compiles{0}, callbacks{0};
   } counters;
+  std::atomic<uint64_t> serial{0};  // names what must not be named by its address
 
  private:
   MemoryHooks memory_;

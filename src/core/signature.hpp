@@ -20,8 +20,9 @@ enum class ParamKind {
   dtype_or_none,
   none,    // None: a parameter of JAX's that has one value here
   word,    // a name, printed bare
+  flags,   // [True, False]
   jaxpr,   // { lambda ; ... }
-  object,  // a rule, printed by its name
+  object,  // a rule, not printed
 };
 
 struct Signature {
@@ -70,7 +71,8 @@ constexpr ParamKind parse_kind(std::string_view s) {
       {"padding", ParamKind::padding}, {"dims", ParamKind::dims},
       {"dtype", ParamKind::dtype},     {"dtype?", ParamKind::dtype_or_none},
       {"none", ParamKind::none},       {"word", ParamKind::word},
-      {"jaxpr", ParamKind::jaxpr},     {"object", ParamKind::object},
+      {"flags", ParamKind::flags},     {"jaxpr", ParamKind::jaxpr},
+      {"object", ParamKind::object},
   };
   for (auto [name, kind] : kinds)
     if (s == name) return kind;

@@ -16,6 +16,8 @@ class StageTrace final : public Trace {
   Trace& home() override { return linear_ ? below->home() : *this; }
   const char* verb() const override { return verb_; }
 
+  bool linear() const { return linear_; }
+
   Tracer input(Aval aval) { return Tracer(*this, Atom::var(jaxpr_->add_input(aval)).bits()); }
   // The tracer as a value of this trace.
   Tracer lift(const Tracer& t) { return Tracer(*this, capture(t).bits()); }

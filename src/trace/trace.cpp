@@ -47,6 +47,13 @@ Tracers bind_at(Trace& at, const Primitive& p, Operands operands, const ParamsRe
   return out;
 }
 
+Trace& home_of(Context& cx, Operands operands) {
+  Trace* t = &cx.eval();
+  for (const Tracer& o : operands)
+    if (o && o.trace().depth > t->depth) t = &o.trace();
+  return t->home();
+}
+
 void check_operands(const Primitive& p, std::span<const Aval> in) {
   if (!p.sig.accepts(in.size()))
     fail(Code::invalid_argument, p.name, ": takes ", p.sig.n_operands,
@@ -72,13 +79,14 @@ Tracers eval_jaxpr(Context& cx, const Jaxpr& j, Operands args) {
   auto read = [&](Atom a) {
     return a.is_literal() ? cx.tracer(j.literals[a.index()]) : env[a.index()];
   };
+  Trace& home = home_of(cx, args);
   uint32_t location = cx.location;
   for (size_t k = 0; k < j.eqns.size(); ++k) {
     const Eqn& e = j.eqns[k];
     Tracers in;
     for (Atom a : j.operands(e)) in.push_back(read(a));
     if (j.locations[k]) cx.location = j.locations[k];
-    Tracers out = bind_at(cx.eval(), *e.primitive, in, ParamsRef(e.params));
+    Tracers out = bind_at(home, *e.primitive, in, ParamsRef(e.params));
     for (size_t i = 0; i < out.size(); ++i) env[e.first_result + i] = std::move(out[i]);
   }
   cx.location = location;

@@ -54,6 +54,8 @@ class Trace : public RefCounted {
   virtual Trace& home() = 0;
   // The value one level down: its number-bearing part, if it has one that may be seen.
   virtual Tracer primal(const Tracer& t) const { return t; }
+  // Does this trace differentiate with respect to the value?
+  virtual bool perturbed(const Tracer&) const { return false; }
   // What this trace does, for messages: "grad", "vmap", "jit".
   virtual const char* verb() const = 0;
   bool alive() const { return depth > 0; }
@@ -132,6 +134,9 @@ Tracer bind1(const Primitive& p, Operands operands, const ParamsRef& params);
 // The same in a given trace or deeper: for operations without operands, and for constants.
 Tracers bind_at(Trace& at, const Primitive& p, Operands operands, const ParamsRef& params);
 
+// Where constants among these operands are made: the home of the innermost one's trace, or the eval
+// trace.
+Trace& home_of(Context& cx, Operands operands);
 // Binds every equation of the jaxpr again: interpretation is all there is to a transformation of a
 // jaxpr.
 Tracers eval_jaxpr(Context& cx, const Jaxpr& j, Operands args);

@@ -1,0 +1,337 @@
+#include "api/custom.hpp"
+
+#include <algorithm>
+
+#include "control/call.hpp"
+#include "primitives/ops.hpp"
+#include "transforms/transpose.hpp"
+
+namespace jv {
+
+std::string Rule::argument(size_t i) const {
+  return str("argument ", i) + (i < arg_names.size() ? " (" + arg_names[i] + ")" : "");
+}
+
+static void compare_outputs(const Rule& rule, const Tree& a, std::span<const Aval> a_avals,
+                            const char* a_role, const Tree& b, std::span<const Aval> b_avals,
+                            const char* b_role) {
+  if (a.get() != b.get())
+    fail(Code::fwd_tree, rule.name, ": ", b_role, " gives the structure ", b->text(), ", ", a_role,
+         " gives ", a->text());
+  for (size_t i = 0; i < a_avals.size(); ++i)
+    if (a_avals[i] != b_avals[i])
+      fail(Code::fwd_aval, rule.name, ": output", a->path(i), " of ", b_role, " is ",
+           to_string(b_avals[i]), ", of ", a_role, " ", to_string(a_avals[i]));
+}
+
+void Rule::check_outputs(const CacheKey& signature, const Tree& tree, std::span<const Aval> avals,
+                         const char* role) const {
+  std::lock_guard lock(mutex_);
+  for (const Seen& s : seen_)
+    if (s.signature == signature)
+      return compare_outputs(*this, s.tree, s.avals, s.role, tree, avals, role);
+  if (tree->has_object) return;  // it may hold this very rule
+  if (seen_.size() == 64) seen_.erase(seen_.begin());
+  seen_.push_back({signature, tree, Avals(avals), role});
+}
+
+int is_perturbed(const RuleFrame& frame, const Value& v) {
+  struct Walk {
+    const Value& wanted;
+    std::span<const bool> flags;
+    int found = -1;
+    void operator()(const Value& v, bool inside) {
+      inside = inside || &v == &wanted;
+      if (inside && found < 0) found = 0;
+      if (v.items.empty() && v.tree->n_leaves) {
+        for (size_t i = 0; i < v.tree->n_leaves; ++i) {
+          if (inside && flags[0]) found = 1;
+          flags = flags.subspan(1);
+        }
+      }
+      for (const ValueRef& item : v.items) (*this)(*item, inside);
+    }
+  } walk{v, frame.perturbed};
+  for (const ValueRef& a : frame.args) walk(*a, false);
+  return walk.found;
+}
+
+namespace {
+
+void unset(Code code, const Rule& rule, const char* role, const char* what) {
+  fail(code, rule.name, ": ", role, " returned 0 and left its ", what, " unset");
+}
+
+// A rule together with the structure of one call's arguments.
+class BoundRule final : public CustomRule {
+ public:
+  BoundRule(Ref<const Rule> rule, std::vector<Tree> in, Avals in_avals)
+      : rule_(std::move(rule)), in_(std::move(in)), in_avals_(std::move(in_avals)) {}
+
+  const std::string& name() const override { return rule_->name; }
+  bool symbolic_zeros() const override { return rule_->symbolic_zeros; }
+  bool run_on_zero() const override { return rule_->run_on_zero; }
+  bool has_forward() const override { return rule_->jvp || rule_->transpose_bwd; }
+  const Tree& out() const { return out_; }
+
+  Tracers primal(Context& cx, Operands args) const override {
+    if (!rule_->primal) {
+      if (!rule_->fwd) return primal_of_jvp(cx, args);
+      Tracers out;
+      Flags none(args.size(), false);
+      run_fwd(cx, staging_of(cx), args, none, out);
+      return out;
+    }
+    ValueRef result;
+    call(cx, staging_of(cx), args, RuleFrame{rule_, {}, {}, {}, false}, "primal",
+         [&](View& view, Value* const* handles, size_t n) {
+           Value* out = nullptr;
+           int32_t code = rule_->primal(&view, rule_->user, handles, n, &out);
+           result = ValueRef(out);
+           return code;
+         });
+    if (!result) unset(Code::callback, *rule_, "primal", "output");
+    return outputs(cx, args, *result, "primal");
+  }
+
+  Residuals fwd(Context& cx, Operands args, std::span<const bool> perturbed,
+                Tracers& out) const override {
+    if (!rule_->fwd) fail(Code::no_rule, rule_->name, ": has no fwd; it cannot be differentiated");
+    return run_fwd(cx, nullptr, args, perturbed, out);
+  }
+
+  Tracers bwd(Context& cx, const Residuals& residuals, Operands cts,
+              std::span<const Aval> out_avals, std::span<const bool> needed) const override {
+    auto& structure = static_cast<const TreeDef&>(*residuals.structure);
+    if (!rule_->bwd)
+      fail(Code::no_rule, rule_->name, ": has no bwd; it cannot be differentiated in reverse mode");
+    Flags slots = needed_slots(needed);
+    RuleFrame frame{rule_, {}, {}, slots, true};
+    Values arg_cts;
+    run(cx, nullptr, &frame, "bwd", [&](View& view) {
+      ValueRef r = unflatten_all(view.session(), Tree(&structure), residuals.leaves);
+      ValueRef ct = cotangents(view, cts, out_avals);
+      Small<Value*, 8> raw(in_.size(), nullptr);
+      int32_t code =
+          rule_->bwd(&view, rule_->user, view.keep(r), view.keep(ct), raw.data(), raw.size());
+      for (Value* v : raw) arg_cts.push_back(ValueRef(v));
+      return code;
+    });
+    return read_slots(cx, arg_cts, slots);
+  }
+
+  void jvp(Context& cx, Operands x, Operands dx, Tracers& y, Tracers& dy) const override {
+    if (!rule_->jvp) return jvp_by_transpose(cx, x, dx, y, dy);
+    ValueRef out, tangent;
+    RuleFrame frame{rule_, {}, {}, {}, false};
+    Avals avals = avals_of(x);
+    run(cx, nullptr, &frame, "jvp rule", [&](View& view) {
+      Values primals = unflatten_args(view.session(), in_, x),
+             tangents = tangent_args(view, dx, avals);
+      Small<Value*, 8> p, t;
+      for (ValueRef& v : primals) p.push_back(view.keep(v));
+      for (ValueRef& v : tangents) t.push_back(view.keep(v));
+      Value *o = nullptr, *d = nullptr;
+      int32_t code = rule_->jvp(&view, rule_->user, p.data(), t.data(), p.size(), &o, &d);
+      out = ValueRef(o);
+      tangent = ValueRef(d);
+      return code;
+    });
+    if (!out) unset(Code::callback, *rule_, "jvp rule", "output");
+    if (!tangent) unset(Code::callback, *rule_, "jvp rule", "tangent");
+    y = outputs(cx, x, *out, "jvp rule");
+    View view = inner_view(cx);
+    Avals y_avals = avals_of(y);
+    std::string what = rule_->name + ": tangent_out of its jvp rule";
+    read_port(view, {what.c_str(), Code::tree, Code::shape}, *tangent, out->tree, y_avals, dy);
+  }
+
+ private:
+  static View inner_view(Context& cx) { return View(Ref<Root>(static_cast<Root*>(&cx))); }
+
+  // Runs a callback that takes the arguments.
+  template <class F>
+  void call(Context& cx, StageTrace* staging, Operands args, RuleFrame frame, const char* role,
+            F&& f) const {
+    run(cx, staging, &frame, role, [&](View& view) {
+      Values values = unflatten_args(view.session(), in_, args);
+      frame.args = values;
+      Small<Value*, 8> handles;
+      for (ValueRef& v : values) handles.push_back(view.keep(v));
+      return f(view, handles.data(), handles.size());
+    });
+  }
+
+  void run(Context& cx, StageTrace* staging, RuleFrame* frame, const char* role,
+           const std::function<int32_t(View&)>& f) const {
+    View outer = inner_view(cx);
+    run_callback(outer, staging, frame, std::string(role) + " of custom rule " + rule_->name, f);
+  }
+
+  // A primal that is being recorded has a staging context; a rule's re-trace has not, so that what
+  // depends on constants alone is done at once.
+  static StageTrace* staging_of(Context& cx) {
+    auto* top = dynamic_cast<StageTrace*>(&cx.top());
+    return top && !top->linear() ? top : nullptr;
+  }
+
+  Residuals run_fwd(Context& cx, StageTrace* staging, Operands args,
+                    std::span<const bool> perturbed, Tracers& out) const {
+    ValueRef result, residuals;
+    call(cx, staging, args, RuleFrame{rule_, {}, perturbed, {}, false}, "fwd",
+         [&](View& view, Value* const* handles, size_t n) {
+           Value *o = nullptr, *r = nullptr;
+           int32_t code = rule_->fwd(&view, rule_->user, handles, n, &o, &r);
+           result = ValueRef(o);
+           residuals = ValueRef(r);
+           return code;
+         });
+    if (!result) unset(Code::fwd_unset, *rule_, "fwd", "output");
+    if (!residuals) unset(Code::fwd_unset, *rule_, "fwd", "residuals");
+    out = outputs(cx, args, *result, "fwd");
+    Residuals r;
+    View view = inner_view(cx);
+    flatten(view, *residuals, r.leaves);
+    r.structure = residuals->tree;
+    return r;
+  }
+
+  Tracers primal_of_jvp(Context& cx, Operands args) const {
+    Tracers y, dy;
+    jvp(cx, args, Tracers(args.size()), y, dy);
+    return y;
+  }
+
+  // Outputs as leaves; their structure is remembered, and compared with what is known of it.
+  Tracers outputs(Context& cx, Operands args, const Value& result, const char* role) const {
+    View view = inner_view(cx);
+    Tracers leaves;
+    flatten(view, result, leaves);
+    CacheKey signature;
+    for (const Tree& t : in_) signature.push_back(t->hash);
+    for (const Tracer& t : args) signature.push_back(reinterpret_cast<uintptr_t>(t.aval()));
+    rule_->check_outputs(signature, result.tree, avals_of(leaves), role);
+    std::lock_guard lock(mutex_);
+    out_ = result.tree;
+    return leaves;
+  }
+
+  ValueRef cotangents(View& view, Operands cts, std::span<const Aval> avals) const {
+    std::vector<ValueRef> leaves;
+    Tracers whole = rule_->symbolic_zeros ? Tracers(cts) : instantiate(view, cts, avals);
+    for (size_t i = 0; i < cts.size(); ++i)
+      leaves.push_back(whole[i] ? value_of(view.session(), whole[i])
+                                : zero_value(view.session(), avals[i]));
+    std::span<const ValueRef> rest = leaves;
+    return unflatten_values(view.session(), out_, rest);
+  }
+
+  Values tangent_args(View& view, Operands dx, std::span<const Aval> avals) const {
+    return unflatten_args(view.session(), in_, instantiate(view, dx, avals));
+  }
+
+  // Whether any leaf of an argument is needed.
+  Flags needed_slots(std::span<const bool> leaves) const {
+    Flags slots;
+    for (const Tree& t : in_) {
+      auto mine = leaves.subspan(0, t->n_leaves);
+      slots.push_back(std::find(mine.begin(), mine.end(), true) != mine.end());
+      leaves = leaves.subspan(t->n_leaves);
+    }
+    return slots;
+  }
+
+  Tracers read_slots(Context& cx, std::span<const ValueRef> slots, const Flags& needed) const {
+    View view = inner_view(cx);
+    Tracers back;
+    std::span<const Aval> avals = in_avals_;
+    for (size_t i = 0; i < in_.size(); ++i) {
+      size_t n = in_[i]->n_leaves;
+      if (needed[i] && !slots[i])
+        fail(Code::bwd_unset, rule_->name, ": bwd left the cotangent of ", rule_->argument(i),
+             " unset; jaxvjp_zero says that there is none");
+      if (!needed[i] || !slots[i]) back.append(Tracers(n));
+      else read_slot(view, *slots[i], i, avals.subspan(0, n), back);
+      avals = avals.subspan(n);
+    }
+    return back;
+  }
+
+  void read_slot(View& view, const Value& slot, size_t i, std::span<const Aval> avals,
+                 Tracers& back) const {
+    std::string what = rule_->name + ": bwd's cotangent of " + rule_->argument(i) + ", [" +
+                       std::to_string(i) + "]";
+    Port port{what.c_str(), Code::bwd_tree, Code::bwd_aval};
+    port.widen = rule_->widen;
+    read_port(view, port, slot, in_[i], avals, back);
+  }
+
+  // y and dy from fwd and the transpose of ct -> bwd(residuals, ct).
+  void jvp_by_transpose(Context& cx, Operands x, Operands dx, Tracers& y, Tracers& dy) const {
+    Flags perturbed = nonzero(dx);
+    Residuals r = run_fwd(cx, nullptr, x, perturbed, y);
+    Avals types = avals_of(y), ports;
+    for (Aval aval : types)
+      if (aval->is_float()) ports.push_back(aval);
+    Tracers found;
+    auto closed = stage(cx, ports, [&](Operands cts) {
+      Tracers all, some;
+      size_t k = 0;
+      for (Aval aval : types) all.push_back(aval->is_float() ? cts[k++] : Tracer());
+      found = bwd(cx, r, all, types, perturbed);
+      for (size_t i = 0; i < found.size(); ++i)
+        if (perturbed[i] && found[i]) some.push_back(found[i]);
+      return some;
+    });
+    size_t n = closed.captured.size();
+    Flags known(n + ports.size(), false);
+    for (size_t i = 0; i < n; ++i) known[i] = true;
+    check_transposable(*closed.jaxpr, known);
+    Tracers tangents, inputs = closed.captured;
+    inputs.resize(n + ports.size());
+    for (size_t i = 0; i < found.size(); ++i)
+      if (perturbed[i] && found[i]) tangents.push_back(dx[i]);
+    Tracers out = transpose(cx, *closed.jaxpr, inputs, tangents);
+    for (Aval aval : types) dy.push_back(aval->is_float() ? out[n++] : Tracer());
+  }
+
+  Ref<const Rule> rule_;
+  std::vector<Tree> in_;
+  Avals in_avals_;
+  mutable std::mutex mutex_;
+  mutable Tree out_;
+};
+
+class CustomFunction final : public BaseFunction {
+ public:
+  CustomFunction(Session& session, Ref<const Rule> rule)
+      : BaseFunction(session, rule->name), rule_(std::move(rule)) {}
+
+  ValueRef call(View& cx, Args args) override {
+    if (!rule_->arg_names.empty() && rule_->arg_names.size() != args.size())
+      wrong_count(args.size());
+    FlatArgs flat(cx, args);
+    auto bound = make_ref<BoundRule>(rule_, flat.trees, avals_of(flat.leaves));
+    RuleRef rule = bound;
+    Tracers out = rule_->is_custom_jvp ? custom_jvp_call(rule, cx.root(), flat.leaves, cx.place())
+                                       : custom_vjp_call(rule, cx.root(), flat.leaves, cx.place());
+    return unflatten_all(cx.session(), bound->out(), out);
+  }
+
+ private:
+  [[noreturn]] void wrong_count(size_t n) const {
+    std::string names;
+    for (const std::string& a : rule_->arg_names) names += (names.empty() ? "" : ", ") + a;
+    fail(Code::invalid_argument, rule_->name, ": takes ", rule_->arg_names.size(), " arguments (",
+         names, "), got ", n);
+  }
+  Ref<const Rule> rule_;
+};
+
+}  // namespace
+
+FunctionRef custom_function(View& cx, Ref<const Rule> rule) {
+  return make_ref<CustomFunction>(cx.session(), std::move(rule));
+}
+
+}  // namespace jv

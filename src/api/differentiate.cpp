@@ -1,0 +1,312 @@
+// grad, vjp, jvp, linearize and linear_transpose of functions of pytrees.
+#include <algorithm>
+
+#include "api/transform.hpp"
+#include "control/call.hpp"
+#include "primitives/ops.hpp"
+#include "transforms/jvp.hpp"
+#include "transforms/simplify.hpp"
+#include "transforms/transpose.hpp"
+
+namespace jv {
+namespace {
+
+const Port cotangent_port{"cotangent", Code::ct_tree, Code::ct_aval};
+const Port tangent_port{"tangent", Code::tree, Code::dtype};
+
+// A linearized function without the arrays it captured: structure, as a leaf of a pytree.
+struct LinearStructure final : RefCounted {
+  std::string name;
+  JaxprRef linear;
+  std::vector<Tree> in;
+  Tree out;
+  Avals in_avals, out_avals;
+  Flags perturbed, has_tangent;  // inputs and outputs of the linear jaxpr among the leaves
+  bool pullback = false;
+};
+using StructureRef = Ref<const LinearStructure>;
+
+class LinearFunction final : public BaseFunction {
+ public:
+  LinearFunction(StructureRef s, Values residuals, Session& session)
+      : BaseFunction(session, s->name), s_(std::move(s)), residuals_(std::move(residuals)) {}
+
+  Tree tree(Session& session) override {
+    return session.trees().object(s_, std::vector<Tree>(residuals_.size(), session.trees().leaf()));
+  }
+  Values held(Session&) override { return residuals_; }
+
+  ValueRef call(View& cx, Args args) override {
+    Tracers residuals;
+    for (const ValueRef& r : residuals_) residuals.push_back(tracer_of(cx, *r));
+    return s_->pullback ? pull_back(cx, args, residuals) : apply(cx, args, residuals);
+  }
+
+ private:
+  ValueRef pull_back(View& cx, Args args, Tracers& residuals) {
+    if (args.size() != 1)
+      fail(Code::ct_tree, "pullback of ", name(), ": takes one cotangent, got ", args.size(),
+           " arguments");
+    Tracers cts, live;
+    read_port(cx, cotangent_port, *args[0], s_->out, s_->out_avals, cts);
+    for (size_t i = 0; i < cts.size(); ++i)
+      if (s_->has_tangent[i]) live.push_back(cts[i]);
+    size_t n = residuals.size();
+    residuals.resize(n + size_t(std::count(s_->perturbed.begin(), s_->perturbed.end(), true)));
+    Tracers found = transpose(cx.root(), *s_->linear, residuals, live), back;
+    for (bool p : s_->perturbed) back.push_back(p ? found[n++] : Tracer());
+    return tuple_of(cx, unflatten_args(cx.session(), s_->in, instantiate(cx, back, s_->in_avals)));
+  }
+
+  ValueRef apply(View& cx, Args args, Tracers& operands) {
+    if (args.size() != s_->in.size())
+      fail(Code::invalid_argument, "linear ", name(), ": takes ", s_->in.size(), " tangents, got ",
+           args.size());
+    Tracers tangents;
+    std::span<const Aval> avals = s_->in_avals;
+    for (size_t i = 0; i < args.size(); ++i) {
+      read_port(cx, tangent_port, *args[i], s_->in[i], avals, tangents);
+      avals = avals.subspan(s_->in[i]->n_leaves);
+    }
+    tangents = instantiate(cx, tangents, s_->in_avals);
+    for (size_t i = 0; i < tangents.size(); ++i)
+      if (s_->perturbed[i])
+        operands.push_back(cx.staging ? cx.staging->lift(tangents[i]) : tangents[i]);
+    Tracers found = eval_jaxpr(cx.root(), *s_->linear, operands), out;
+    size_t k = 0;
+    for (bool has : s_->has_tangent) out.push_back(has ? found[k++] : Tracer());
+    return unflatten_all(cx.session(), s_->out, instantiate(cx, out, s_->out_avals));
+  }
+
+  StructureRef s_;
+  Values residuals_;
+};
+
+FunctionRef linear_function(View& cx, StructureRef s, Operands residuals) {
+  Values held;
+  for (const Tracer& r : residuals) held.push_back(value_of(cx.session(), r));
+  return make_ref<LinearFunction>(std::move(s), std::move(held), cx.session());
+}
+
+// f linearized at its arguments: those leaves that are floats, of the arguments that `wanted`
+// marks.
+struct LinearizedCall {
+  Linearized flat;
+  Tree out;
+  FlatArgs args;
+  Flags perturbed;
+};
+
+LinearizedCall linearize_call(View& cx, Function& f, Args args, const Flags& wanted,
+                              const char* verb) {
+  LinearizedCall r{{}, nullptr, FlatArgs(cx, args), {}};
+  size_t leaf = 0;
+  for (size_t i = 0; i < args.size(); ++i)
+    for (size_t k = 0; k < r.args.trees[i]->n_leaves; ++k)
+      r.perturbed.push_back(wanted[i] && is_float(r.args.leaves[leaf++].dtype()));
+  if (std::count(wanted.begin(), wanted.end(), true) == 0)
+    fail(Code::invalid_argument, verb, ": no argument to differentiate");
+  r.flat = linearize(
+      cx.root(), [&](Operands x) { return call_flat(cx, f, r.args.trees, x, r.out); },
+      r.args.leaves, r.perturbed, verb);
+  simplify_linear(r.flat);
+  return r;
+}
+
+StructureRef structure_of(const Function& f, const LinearizedCall& l, bool pullback) {
+  auto s = make_ref<LinearStructure>();
+  s->name = f.name();
+  s->linear = l.flat.linear;
+  s->in = l.args.trees;
+  s->out = l.out;
+  s->in_avals = avals_of(l.args.leaves);
+  s->out_avals = avals_of(l.flat.out);
+  s->perturbed = l.perturbed;
+  s->has_tangent = l.flat.has_tangent;
+  s->pullback = pullback;
+  return s;
+}
+
+void check_reverse(const LinearizedCall& l) {
+  Flags known(l.flat.linear->invars.size(), false);
+  for (size_t i = 0; i < l.flat.residuals.size(); ++i) known[i] = true;
+  check_transposable(*l.flat.linear, known);
+}
+
+ValueRef linearized(View& cx, Function& f, Args args, FunctionRef& linear, bool pullback) {
+  LinearizedCall l =
+      linearize_call(cx, f, args, Flags(args.size(), true), pullback ? "vjp" : "linearize");
+  if (pullback) check_reverse(l);
+  linear = linear_function(cx, structure_of(f, l, pullback), l.flat.residuals);
+  return unflatten_all(cx.session(), l.out, l.flat.out);
+}
+
+}  // namespace
+
+FunctionRef function_from(const Ref<const RefCounted>& structure, Args held) {
+  if (auto* linear = dynamic_cast<const LinearStructure*>(structure.get()))
+    return make_ref<LinearFunction>(StructureRef(linear), Values(held), *linear->linear->session);
+  return FunctionRef(const_cast<Function*>(static_cast<const Function*>(structure.get())));
+}
+
+ValueRef vjp(View& cx, Function& f, Args args, FunctionRef& pullback) {
+  return linearized(cx, f, args, pullback, true);
+}
+ValueRef linearize(View& cx, Function& f, Args args, FunctionRef& linear) {
+  return linearized(cx, f, args, linear, false);
+}
+
+FunctionRef linear_transpose(View& cx, Function& f, Args specs) {
+  Ref<TypedJaxpr> typed = make_jaxpr(cx, f, specs);
+  auto s = make_ref<LinearStructure>();
+  s->name = f.name();
+  s->in = typed->in;
+  s->out = typed->out;
+  for (Var v : typed->jaxpr->invars) s->in_avals.push_back(typed->jaxpr->vars[v]);
+  for (Aval aval : s->in_avals)
+    if (!aval->is_float())
+      fail(Code::in_dtype, "linear_transpose: ", f.name(), " takes ", to_string(aval),
+           "; a linear function takes floats");
+  s->out_avals = out_avals(*typed->jaxpr);
+  s->linear = simplify(typed->jaxpr);
+  s->perturbed = Flags(s->in_avals.size(), true);
+  s->has_tangent = Flags(s->out_avals.size(), true);
+  s->pullback = true;
+  check_transposable(*s->linear, Flags(s->in_avals.size(), false));
+  return linear_function(cx, s, {});
+}
+
+ValueRef jvp(View& cx, Function& f, Args primals, Args tangents, ValueRef& tangent_out) {
+  FlatArgs x(cx, primals);
+  Tracers dx;
+  std::vector<Aval> avals;
+  for (const Tracer& t : x.leaves) avals.push_back(t.aval());
+  std::span<const Aval> rest = avals;
+  for (size_t i = 0; i < tangents.size(); ++i) {
+    read_port(cx, tangent_port, *tangents[i], x.trees[i], rest, dx);
+    rest = rest.subspan(x.trees[i]->n_leaves);
+  }
+  Tree out;
+  Dual d = jvp(
+      cx.root(), [&](Operands a) { return call_flat(cx, f, x.trees, a, out); }, x.leaves, dx);
+  tangent_out = unflatten_all(cx.session(), out, instantiate(cx, d.dy, avals_of(d.y)));
+  return unflatten_all(cx.session(), out, d.y);
+}
+
+// ---- grad
+
+namespace {
+
+void check_scalar(const std::string& name, const Value& loss) {
+  if (!loss.is_leaf())
+    fail(Code::not_scalar, "grad of ", name, ": the output must be a scalar, got the structure ",
+         loss.tree->text(), "; return one array of shape (), or (loss, aux) with JAXVJP_HAS_AUX");
+  if (loss.aval->ndim() != 0)
+    fail(Code::not_scalar, "grad of ", name, ": the output must be a scalar, got ",
+         to_string(loss.aval), "; ",
+         loss.aval->size == 1 ? "reshape or index it, take its sum, or use a Jacobian"
+                              : "take its sum, or use a Jacobian");
+  if (!loss.aval->is_float())
+    fail(Code::out_dtype, "grad of ", name, ": the output must be a float, got ",
+         to_string(loss.aval));
+}
+
+CacheKey grad_words(char kind, const GradOptions& o) {
+  CacheKey key{uint64_t(kind), uint64_t(o.has_aux) | uint64_t(o.allow_int) << 1, o.argnums.size()};
+  for (int64_t n : o.argnums) key.push_back(uint64_t(n));
+  return key;
+}
+
+// Calls f, which returns (loss, aux): the loss alone is differentiated, aux rides along.
+class Grad final : public DerivedFunction {
+ public:
+  Grad(FunctionRef f, GradOptions options, bool with_value)
+      : DerivedFunction(std::move(f), grad_words(with_value ? 'G' : 'g', options)),
+        options_(std::move(options)),
+        with_value_(with_value) {}
+
+  ValueRef call(View& cx, Args args) override {
+    Flags wanted(args.size(), false);
+    std::vector<size_t> argnums;
+    for (int64_t n : options_.argnums.empty() ? std::vector<int64_t>{0} : options_.argnums) {
+      if (n < -int64_t(args.size()) || n >= int64_t(args.size()))
+        fail(Code::invalid_argument, "grad of ", name(), ": argnum ", n, " is out of range for ",
+             args.size(), " arguments");
+      argnums.push_back(size_t(n < 0 ? n + int64_t(args.size()) : n));
+      wanted[argnums.back()] = true;
+      check_inputs(*args[argnums.back()], argnums.back());
+    }
+    LinearizedCall l =
+        linearize_call(cx, *inner, args, wanted, with_value_ ? "value_and_grad" : "grad");
+    ValueRef out = unflatten_all(cx.session(), l.out, l.flat.out), loss = out, aux;
+    if (options_.has_aux) {
+      if (out->kind != Kind::tuple || out->items.size() != 2)
+        fail(Code::tree, "grad of ", name(), ": with HAS_AUX the output must be (loss, aux), got ",
+             l.out->text());
+      loss = out->items[0];
+      aux = out->items[1];
+    }
+    check_scalar(name(), *loss);
+    check_reverse(l);
+    ValueRef gradient = gradient_of(cx, l, argnums);
+    if (with_value_) return tuple_of(cx, Values{out, gradient});
+    return options_.has_aux ? tuple_of(cx, Values{gradient, aux}) : gradient;
+  }
+
+ private:
+  void check_inputs(const Value& arg, size_t n) {
+    Values leaves;
+    collect_leaves(arg, leaves);
+    for (const ValueRef& leaf : leaves)
+      if (!options_.allow_int && leaf->aval && !leaf->aval->is_float())
+        fail(Code::in_dtype, "grad of ", name(), ": argument ", n, " is ", to_string(leaf->aval),
+             "; grad needs floats (JAXVJP_ALLOW_INT allows others, with float0 gradients)");
+  }
+
+  ValueRef gradient_of(View& cx, LinearizedCall& l, const std::vector<size_t>& argnums) {
+    Tracers cts, known = l.flat.residuals;
+    for (size_t i = 0; i < l.flat.has_tangent.size(); ++i) {
+      if (!l.flat.has_tangent[i]) continue;
+      cts.push_back(i == 0 ? cx.root().number(l.flat.out[0].dtype(), 1) : Tracer());
+    }
+    size_t n = known.size();
+    known.resize(l.flat.linear->invars.size());
+    Tracers found = transpose(cx.root(), *l.flat.linear, known, cts), back;
+    for (bool p : l.perturbed) back.push_back(p ? found[n++] : Tracer());
+    back = instantiate_wanted(cx, back, l, argnums);
+    Values gradients = unflatten_args(cx.session(), l.args.trees, back), picked;
+    for (size_t i : argnums) picked.push_back(gradients[i]);
+    return options_.argnums.empty() ? picked[0] : tuple_of(cx, picked);
+  }
+
+  // Zeros only for the arguments that were asked for; the others' gradients are nobody's.
+  static Tracers instantiate_wanted(View& cx, Operands back, const LinearizedCall& l,
+                                    const std::vector<size_t>& argnums) {
+    Avals avals = avals_of(l.args.leaves);
+    Tracers all;
+    size_t leaf = 0;
+    for (size_t i = 0; i < l.args.trees.size(); ++i) {
+      size_t n = l.args.trees[i]->n_leaves;
+      bool asked = std::find(argnums.begin(), argnums.end(), i) != argnums.end();
+      std::span<const Aval> types(avals.data() + leaf, n);
+      if (asked) all.append(instantiate(cx, back.subspan(leaf, n), types));
+      else all.append(Operands(l.args.leaves).subspan(leaf, n));
+      leaf += n;
+    }
+    return all;
+  }
+
+  GradOptions options_;
+  bool with_value_;
+};
+
+}  // namespace
+
+FunctionRef grad(FunctionRef f, GradOptions options) {
+  return make_ref<Grad>(std::move(f), std::move(options), false);
+}
+FunctionRef value_and_grad(FunctionRef f, GradOptions options) {
+  return make_ref<Grad>(std::move(f), std::move(options), true);
+}
+
+}  // namespace jv

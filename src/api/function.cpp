@@ -1,0 +1,315 @@
+#include "api/function.hpp"
+
+#include <algorithm>
+
+#include "control/call.hpp"
+#include "transforms/simplify.hpp"
+
+namespace jv {
+
+// ---- programs
+
+Ref<const Program> ProgramCache::find(const CacheKey& key) {
+  std::lock_guard lock(mutex_);
+  for (Entry& e : entries_)
+    if (e.key == key) {
+      e.used = ++clock_;
+      return e.program;
+    }
+  return nullptr;
+}
+
+Ref<const Program> ProgramCache::insert(CacheKey key, Ref<const Program> program) {
+  Ref<const Program> dropped;  // released outside the lock: it may hold a user's rule
+  std::lock_guard lock(mutex_);
+  for (Entry& e : entries_)
+    if (e.key == key) return e.program;
+  if (entries_.size() == capacity) {
+    auto oldest = std::min_element(entries_.begin(), entries_.end(),
+                                   [](auto& a, auto& b) { return a.used < b.used; });
+    dropped = std::move(oldest->program);
+    entries_.erase(oldest);
+  }
+  entries_.push_back({std::move(key), program, ++clock_});
+  return program;
+}
+
+static uint64_t next_serial(Session& session) { return session.serial.fetch_add(1) + 1; }
+
+BaseFunction::BaseFunction(Session& session, std::string name)
+    : Function(session), name_(std::move(name)), serial_(next_serial(session)) {}
+
+// ---- callbacks
+
+void run_callback(View& cx, StageTrace* staging, RuleFrame* rule, const std::string& what,
+                  const std::function<int32_t(View&)>& run) {
+  Root& root = cx.root();
+  uint32_t location = root.location;
+  View view(cx, staging);
+  view.rule = rule;
+  cx.session().counters.callbacks.fetch_add(1, std::memory_order_relaxed);
+  int32_t code = run(view);
+  if (root.out_of_memory) {
+    root.out_of_memory = false;
+    throw std::bad_alloc();
+  }
+  if (root.error) {
+    Error error = std::move(*root.error);
+    root.error = nullptr;
+    error.notes.push_back("in " + what);
+    throw error;
+  }
+  root.location = location;
+  if (code == 0) return;
+  Error error(code, what + " returned the code " + std::to_string(code) + " without an error");
+  throw error;
+}
+
+namespace {
+
+class Callback final : public BaseFunction {
+ public:
+  Callback(Session& session, std::string name, CallFn callback, void* user, void (*destroy)(void*))
+      : BaseFunction(session, std::move(name)),
+        callback_(callback),
+        user_(user),
+        destroy_(destroy) {}
+  ~Callback() override {
+    if (destroy_) destroy_(user_);
+  }
+
+  ValueRef call(View& cx, Args args) override {
+    ValueRef result;
+    run_callback(cx, cx.staging, nullptr, "function " + name(), [&](View& view) {
+      Small<Value*, 8> handles;
+      for (const ValueRef& a : args) handles.push_back(view.keep(a));
+      Value* out = nullptr;
+      int32_t code = callback_(&view, user_, handles.data(), handles.size(), &out);
+      result = ValueRef(out);
+      return code;
+    });
+    if (!result) fail(Code::callback, "function ", name(), " returned 0 and left its output unset");
+    return result;
+  }
+
+ private:
+  CallFn callback_;
+  void* user_;
+  void (*destroy_)(void*);
+};
+
+}  // namespace
+
+FunctionRef callback_function(View& cx, std::string name, CallFn callback, void* user,
+                              void (*destroy)(void*)) {
+  return make_ref<Callback>(cx.session(), std::move(name), callback, user, destroy);
+}
+
+// ---- flat calls
+
+FlatArgs::FlatArgs(View& cx, Args args) {
+  for (const ValueRef& a : args) {
+    trees.push_back(a->tree);
+    flatten(cx, *a, leaves);
+  }
+}
+
+Values unflatten_args(Session& session, std::span<const Tree> trees, Operands leaves) {
+  Values args;
+  for (const Tree& tree : trees) args.push_back(unflatten(session, tree, leaves));
+  return args;
+}
+
+Tracers call_flat(View& cx, Function& f, std::span<const Tree> trees, Operands leaves, Tree& out) {
+  ValueRef result = f.call(cx, unflatten_args(cx.session(), trees, leaves));
+  out = result->tree;
+  Tracers flat;
+  flatten(cx, *result, flat);
+  return flat;
+}
+
+StagedCall stage_call(View& cx, Function& f, std::span<const Tree> trees,
+                      std::span<const Aval> leaves, const char* verb) {
+  StagedCall r;
+  Live<StageTrace> trace(cx.root(), verb);
+  View view(cx, &*trace);
+  view.rule = cx.rule;
+  Tracers args;
+  for (Aval aval : leaves) args.push_back(trace->input(aval));
+  r.closed = trace->close(call_flat(view, f, trees, args, r.out));
+  return r;
+}
+
+// ---- jit
+
+namespace {
+
+// Structures and types of the arguments. A tree that holds functions is keyed by their serial
+// numbers, so that a cached program does not keep them alive.
+void describe_tree(const TreeDef& tree, CacheKey& key) {
+  if (!tree.has_object) return key.push_back(reinterpret_cast<uintptr_t>(&tree));
+  key.push_back(uint64_t(tree.node));
+  key.push_back(tree.children.size());
+  for (const std::string& k : tree.keys) key.push_back(std::hash<std::string>()(k));
+  for (const Tree& child : tree.children) describe_tree(*child, key);
+  if (!tree.object) return;
+  auto* function = dynamic_cast<const Function*>(tree.object.get());
+  bool named = function && function->serial();
+  key.push_back(named ? function->serial() : reinterpret_cast<uintptr_t>(tree.object.get()));
+}
+
+bool may_cache(const TreeDef& tree) {  // a derived or linear function has no name that outlives it
+  if (!tree.has_object) return true;
+  auto* function = dynamic_cast<const Function*>(tree.object.get());
+  if (tree.object && !dynamic_cast<const Opaque*>(tree.object.get()) &&
+      !(function && function->serial()))
+    return false;
+  return std::all_of(tree.children.begin(), tree.children.end(),
+                     [](const Tree& t) { return may_cache(*t); });
+}
+
+bool holds_function(const TreeDef& tree) {
+  if (!tree.has_object) return false;
+  if (dynamic_cast<const Function*>(tree.object.get())) return true;
+  return std::any_of(tree.children.begin(), tree.children.end(),
+                     [](const Tree& t) { return holds_function(*t); });
+}
+
+class Jit final : public DerivedFunction {
+ public:
+  explicit Jit(FunctionRef f) : DerivedFunction(std::move(f), {uint64_t('j')}) {
+    inner->describe(stack_);
+  }
+
+  ValueRef call(View& cx, Args args) override {
+    FlatArgs flat(cx, args);
+    CacheKey key = stack_;
+    bool cacheable = true;
+    for (const Tree& tree : flat.trees) {
+      describe_tree(*tree, key);
+      cacheable = cacheable && may_cache(*tree);
+    }
+    for (const Tracer& t : flat.leaves) key.push_back(reinterpret_cast<uintptr_t>(t.aval()));
+    ProgramCache& cache = programs();
+    Ref<const Program> program = cacheable ? cache.find(key) : nullptr;
+    if (program) return run(cx, *program, flat.leaves);
+    Tracers captured;
+    program = compile(cx, flat, captured);
+    bool closed = std::all_of(captured.begin(), captured.end(),
+                              [](const Tracer& t) { return t.is_concrete(); });
+    if (!closed) return run(cx, *program, captured, flat.leaves);
+    if (cacheable && !(program->out && holds_function(*program->out)))
+      program = cache.insert(std::move(key), program);
+    return run(cx, *program, flat.leaves);
+  }
+
+ private:
+  Ref<const Program> compile(View& cx, const FlatArgs& flat, Tracers& captured) {
+    auto program = make_ref<Program>();
+    StagedCall staged = stage_call(cx, *inner, flat.trees, avals_of(flat.leaves), "jit");
+    cx.session().counters.compiles.fetch_add(1, std::memory_order_relaxed);
+    captured = std::move(staged.closed.captured);
+    program->jaxpr = simplify(staged.closed.jaxpr);
+    for (const Tracer& t : captured)
+      if (t.is_concrete()) program->captured.push_back(t.array());
+    program->params = cx.session().params().make(call_p.sig, {Object(program->jaxpr), name()});
+    program->out = staged.out;
+    program->held = flat.trees;
+    return program;
+  }
+
+  static ValueRef run(View& cx, const Program& program, Operands leaves) {
+    Tracers captured;
+    for (const Array& a : program.captured) captured.push_back(cx.root().tracer(a));
+    return run(cx, program, captured, leaves);
+  }
+
+  static ValueRef run(View& cx, const Program& program, Operands captured, Operands leaves) {
+    Tracers operands(captured);
+    operands.append(leaves);
+    Tracers out = bind_at(cx.place(), call_p, operands, program.params);
+    return unflatten_all(cx.session(), program.out, out);
+  }
+
+  CacheKey stack_;
+};
+
+}  // namespace
+
+FunctionRef jit(FunctionRef f) { return make_ref<Jit>(std::move(f)); }
+
+// ---- jaxprs
+
+namespace {
+
+class JaxprFunction final : public BaseFunction {
+ public:
+  JaxprFunction(Ref<TypedJaxpr> jaxpr, Session& session)
+      : BaseFunction(session, "jaxpr"), jaxpr_(std::move(jaxpr)) {}
+
+  ValueRef call(View& cx, Args args) override {
+    const Jaxpr& j = *jaxpr_->jaxpr;
+    FlatArgs flat(cx, args);
+    if (!jaxpr_->in.empty() && flat.trees != jaxpr_->in)
+      fail(Code::tree, "jaxpr: the arguments' structure is not the one it was made with");
+    if (flat.leaves.size() != j.invars.size())
+      fail(Code::invalid_argument, "jaxpr: takes ", j.invars.size(), " inputs, got ",
+           flat.leaves.size());
+    for (size_t i = 0; i < flat.leaves.size(); ++i)
+      check_input(i, flat.leaves[i].aval(), j.vars[j.invars[i]]);
+    Tracers in;
+    for (const Tracer& t : flat.leaves) in.push_back(cx.staging ? cx.staging->lift(t) : t);
+    Tracers out = eval_jaxpr(cx.root(), j, in);
+    if (jaxpr_->out) return unflatten_all(cx.session(), jaxpr_->out, out);
+    Values items;
+    for (const Tracer& t : out) items.push_back(value_of(cx.session(), t));
+    return sequence_value(cx.session(), Kind::tuple, items);
+  }
+
+ private:
+  static void check_input(size_t i, Aval got, Aval want) {
+    if (got == want) return;
+    Code code = got->dtype != want->dtype ? Code::dtype : Code::shape;
+    fail(code, "jaxpr: input ", i, " is ", to_string(want), ", got ", to_string(got));
+  }
+  Ref<TypedJaxpr> jaxpr_;
+};
+
+}  // namespace
+
+FunctionRef typed_jaxpr_function(Ref<TypedJaxpr> jaxpr, Session& session) {
+  return make_ref<JaxprFunction>(std::move(jaxpr), session);
+}
+
+static Avals leaf_avals(Args args) {
+  Avals avals;
+  Values leaves;
+  for (const ValueRef& a : args) collect_leaves(*a, leaves);
+  for (const ValueRef& leaf : leaves) {
+    if (!leaf->aval)
+      fail(Code::invalid_argument, "a zero without a type cannot stand for an argument");
+    avals.push_back(leaf->aval);
+  }
+  return avals;
+}
+
+Ref<TypedJaxpr> make_jaxpr(View& cx, Function& f, Args specs) {
+  auto r = make_ref<TypedJaxpr>();
+  for (const ValueRef& s : specs) r->in.push_back(s->tree);
+  StagedCall staged = stage_call(cx, f, r->in, leaf_avals(specs), "make_jaxpr");
+  auto j = make_ref<Jaxpr>(*staged.closed.jaxpr);
+  for (const Tracer& t : staged.closed.captured) {
+    if (!t.is_concrete())
+      fail(Code::invalid_argument, "make_jaxpr: ", f.name(), " uses a value ", to_string(t.aval()),
+           " of an enclosing ", t.trace().verb());
+    j->consts.push_back(t.array());
+  }
+  size_t n = j->consts.size();
+  j->constvars.assign(j->invars.begin(), j->invars.begin() + n);
+  j->invars.erase(j->invars.begin(), j->invars.begin() + n);
+  r->jaxpr = j;
+  r->out = staged.out;
+  return r;
+}
+
+}  // namespace jv

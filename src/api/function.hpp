@@ -1,0 +1,138 @@
+// Function: what can be called and transformed. A derived one is the pair (function, what was
+// asked); compiled programs are cached on the base function, keyed by the stack of transformations.
+#pragma once
+#include <functional>
+
+#include "api/value.hpp"
+
+namespace jv {
+
+using Args = std::span<const ValueRef>;
+using CacheKey = std::vector<uint64_t>;
+
+// A compiled program and what its key keeps alive.
+struct Program : RefCounted {
+  JaxprRef jaxpr;
+  std::vector<Array> captured;  // leading operands
+  ParamsRef params;
+  Tree out;
+  std::vector<Tree> held;
+};
+
+// The newest programs of a base function; any thread may ask.
+class ProgramCache {
+ public:
+  Ref<const Program> find(const CacheKey& key);
+  // The first program of a key wins and is returned.
+  Ref<const Program> insert(CacheKey key, Ref<const Program> program);
+
+ private:
+  static constexpr size_t capacity = 64;
+  struct Entry {
+    CacheKey key;
+    Ref<const Program> program;
+    uint64_t used;
+  };
+  std::mutex mutex_;
+  std::vector<Entry> entries_;
+  uint64_t clock_ = 0;
+};
+
+class Function : public Handle {
+ public:
+  explicit Function(Session& session) : session(&session) {}
+  virtual const std::string& name() const = 0;
+  virtual ValueRef call(View& cx, Args args) = 0;
+
+  // As a leaf of a pytree: structure, and the arrays it holds.
+  virtual Tree tree(Session& session) {
+    return session.trees().object(Ref<const RefCounted>(this));
+  }
+  virtual Values held(Session&) { return {}; }
+
+  virtual Function& base() { return *this; }
+  // What sets this function apart from others with the same base.
+  virtual void describe(CacheKey&) const {}
+  virtual ProgramCache& programs() { return base().programs(); }
+  virtual uint64_t serial() const { return 0; }
+
+  Ref<Session> session;
+};
+using FunctionRef = Ref<Function>;
+
+// The function of a structure that tree() gave, around the arrays that held() gave.
+FunctionRef function_from(const Ref<const RefCounted>& structure, std::span<const ValueRef> held);
+
+// A function that others are derived from.
+class BaseFunction : public Function {
+ public:
+  BaseFunction(Session& session, std::string name);
+  const std::string& name() const override { return name_; }
+  ProgramCache& programs() override { return programs_; }
+  uint64_t serial() const override { return serial_; }
+
+ private:
+  std::string name_;
+  ProgramCache programs_;
+  uint64_t serial_;
+};
+
+// A transformation of `inner`; `words` say which, with its options.
+class DerivedFunction : public Function {
+ public:
+  DerivedFunction(FunctionRef inner, CacheKey words)
+      : Function(*inner->session), inner(std::move(inner)), words_(std::move(words)) {}
+  const std::string& name() const override { return inner->name(); }
+  Function& base() override { return inner->base(); }
+  void describe(CacheKey& key) const override {
+    inner->describe(key);
+    key.insert(key.end(), words_.begin(), words_.end());
+  }
+  uint64_t serial() const override { return 0; }
+
+ protected:
+  FunctionRef inner;
+
+ private:
+  CacheKey words_;
+};
+
+// ---- making functions
+using CallFn = int32_t (*)(View* cx, void* user, Value* const* args, size_t n, Value** out);
+FunctionRef callback_function(View& cx, std::string name, CallFn callback, void* user,
+                              void (*destroy)(void*));
+FunctionRef jit(FunctionRef f);
+
+// A jaxpr with the structures of what it was made from.
+class TypedJaxpr final : public Handle {
+ public:
+  JaxprRef jaxpr;
+  std::vector<Tree> in;  // one an argument; empty where it was parsed: each input is an argument
+  Tree out;              // null where it was parsed: a tuple
+};
+FunctionRef typed_jaxpr_function(Ref<TypedJaxpr> jaxpr, Session& session);
+Ref<TypedJaxpr> make_jaxpr(View& cx, Function& f, Args specs);
+
+// Calls a user's callback: `run(view)` with a scope of its own. The error it left, or its code, is
+// thrown with a note.
+void run_callback(View& cx, StageTrace* staging, struct RuleFrame* rule, const std::string& what,
+                  const std::function<int32_t(View&)>& run);
+// A staged call of f on inputs of these types.
+struct StagedCall {
+  StageTrace::Closed closed;
+  Tree out;
+};
+StagedCall stage_call(View& cx, Function& f, std::span<const Tree> trees,
+                      std::span<const Aval> leaves, const char* verb);
+
+// Flattened arguments.
+struct FlatArgs {
+  Tracers leaves;
+  std::vector<Tree> trees;
+  FlatArgs(View& cx, Args args);
+};
+Values unflatten_args(Session& session, std::span<const Tree> trees, Operands leaves);
+// Unflattened call: leaves in, leaves out.
+Tracers call_flat(View& cx, Function& f, std::span<const Tree> trees, Operands leaves, Tree& out);
+
+}  // namespace jv

@@ -1,0 +1,53 @@
+#include "api/handle.hpp"
+
+namespace jv {
+
+Root::Root(Session& session, int32_t flags) : Context(session), flags(flags) {}
+Root::~Root() = default;
+
+View::View(Ref<Root> root) : root_(std::move(root)) {}
+View::View(View& caller, StageTrace* staging) : staging(staging), root_(caller.root_) {}
+View::~View() { drop_from(0); }
+
+void View::hold(Handle* handle) {
+  handles_.push_back(handle);
+  handle->scope_owner = this;
+  handle->scope_slot = uint32_t(handles_.size() - 1);
+}
+
+bool View::take(Handle* handle) {
+  size_t slot = handle->scope_slot;
+  if (handle->scope_owner != this || slot >= handles_.size() || handles_[slot] != handle)
+    return false;
+  handles_[slot] = nullptr;
+  handle->scope_owner = nullptr;
+  return true;
+}
+
+size_t View::open() {
+  scopes_.push_back(handles_.size());
+  return scopes_.size();
+}
+
+void View::close(size_t scope) {
+  if (scope == 0 || scope > scopes_.size())
+    fail(Code::invalid_argument, "scope_close: no scope ", scope, " is open");
+  size_t first = scopes_[scope - 1];
+  scopes_.resize(scope - 1);
+  drop_from(first);
+}
+
+// Newest first, and off the list before it is released: destroy functions may look at other
+// handles.
+void View::drop_from(size_t first) {
+  while (handles_.size() > first) {
+    Handle* handle = handles_.back();
+    handles_.pop_back();
+    if (!handle) continue;
+    if (handle->scope_owner == this && handle->scope_slot == handles_.size())
+      handle->scope_owner = nullptr;
+    handle->release();
+  }
+}
+
+}  // namespace jv

@@ -1,0 +1,74 @@
+// Handles and scopes. Whatever a C call returns is a Handle; the innermost scope of its context
+// holds one reference to it.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "trace/stage.hpp"
+
+namespace jv {
+
+class View;
+
+class Handle : public RefCounted {
+ public:
+  virtual ~Handle() = default;
+  // The scope entry that `take` may turn into the caller's reference.
+  View* scope_owner = nullptr;
+  uint32_t scope_slot = 0;
+};
+
+class StringHandle final : public Handle {
+ public:
+  explicit StringHandle(std::string text) : text(std::move(text)) {}
+  std::string text;
+};
+
+// A context and all views of it share one Root: session, live traces, error, location.
+class Root final : public Context, public RefCounted {
+ public:
+  Root(Session& session, int32_t flags);
+  ~Root() override;
+  std::unique_ptr<Error> error;  // the waiting one
+  bool out_of_memory = false;    // it is that one, and there was no room to say more
+  mutable std::string text;      // of jaxvjp_error_text
+  int32_t flags;
+};
+
+// What C calls jaxvjp_context: for the caller, or for one callback's time.
+class View {
+ public:
+  explicit View(Ref<Root> root);
+  // A callback's: a scope of its own. `staging`: everything done with it is recorded there.
+  View(View& caller, StageTrace* staging);
+  ~View();
+  View(View&&) = delete;
+
+  Root& root() const { return *root_; }
+  Session& session() const { return root_->session(); }
+  // Where operations without traced operands happen.
+  Trace& place() { return staging ? static_cast<Trace&>(*staging) : root_->eval(); }
+
+  // Gives the innermost scope a reference; returns the handle.
+  template <class T>
+  T* keep(Ref<T> handle) {
+    hold(handle.get());
+    return handle.take();
+  }
+  bool take(Handle* handle);  // false: the scope no longer has it
+  size_t open();
+  void close(size_t scope);  // and those opened after it
+  size_t depth() const { return scopes_.size(); }
+
+  StageTrace* staging = nullptr;
+  struct RuleFrame* rule = nullptr;  // inside a rule's callback
+
+ private:
+  void hold(Handle* handle);
+  void drop_from(size_t first);
+  Ref<Root> root_;
+  std::vector<Handle*> handles_;
+  std::vector<size_t> scopes_;
+};
+
+}  // namespace jv

@@ -1,0 +1,47 @@
+// Transformations of functions of pytrees, made of the jaxpr-level ones of transforms/.
+#pragma once
+#include "api/function.hpp"
+
+namespace jv {
+
+struct GradOptions {
+  std::vector<int64_t> argnums;  // empty: argument 0, whose gradient comes bare
+  bool has_aux = false, allow_int = false;
+};
+FunctionRef grad(FunctionRef f, GradOptions options);
+FunctionRef value_and_grad(FunctionRef f, GradOptions options);
+FunctionRef jacfwd(FunctionRef f, GradOptions options);
+FunctionRef jacrev(FunctionRef f, GradOptions options);
+FunctionRef hessian(FunctionRef f, GradOptions options);
+
+inline constexpr int64_t axis_none = INT64_MIN;
+struct VmapOptions {
+  std::vector<int64_t> in_axes;  // empty: 0 for each
+  int64_t out_axis = 0, axis_size = 0;
+};
+FunctionRef vmap(FunctionRef f, VmapOptions options);
+
+// At a point; each returns f's value.
+ValueRef jvp(View& cx, Function& f, Args primals, Args tangents, ValueRef& tangent_out);
+ValueRef vjp(View& cx, Function& f, Args args, FunctionRef& pullback);
+ValueRef linearize(View& cx, Function& f, Args args, FunctionRef& linear);
+FunctionRef linear_transpose(View& cx, Function& f, Args specs);
+
+// ---- shared by the files of the api
+
+// A cotangent or tangent for a port of known structure and types: its leaves, null where zero.
+// `what` names it in errors, `tree` and `types` are the codes of a wrong structure and of a wrong
+// type.
+struct Port {
+  const char* what;
+  Code tree_code, aval_code;
+  bool widen = false;  // a wider float is rounded once to the port's dtype
+};
+void read_port(View& cx, const Port& port, const Value& v, const Tree& tree,
+               std::span<const Aval> avals, Tracers& leaves);
+// Zeros of the tangent type where a tracer is null.
+Tracers instantiate(View& cx, Operands t, std::span<const Aval> primal_avals);
+ValueRef tuple_of(View& cx, Args items);
+int64_t normal_axis(const char* who, int64_t axis, size_t ndim);
+
+}  // namespace jv

@@ -1,0 +1,146 @@
+// A batched rule is again a rule: primal, fwd, bwd and jvp run on one element's values, mapped.
+#include "control/rule.hpp"
+#include "primitives/family.hpp"
+
+namespace jv {
+namespace {
+
+struct BatchedResiduals final : RefCounted {
+  BatchedResiduals(Ref<const RefCounted> structure, Flags mapped)
+      : structure(std::move(structure)), mapped(std::move(mapped)) {}
+  Ref<const RefCounted> structure;
+  Flags mapped;
+};
+
+class BatchedRule final : public CustomRule {
+ public:
+  BatchedRule(RuleRef rule, Flags mapped, int64_t size)
+      : rule_(std::move(rule)), mapped_(std::move(mapped)), size_(size) {}
+
+  const std::string& name() const override { return rule_->name(); }
+  bool symbolic_zeros() const override { return rule_->symbolic_zeros(); }
+  bool run_on_zero() const override { return rule_->run_on_zero(); }
+  bool has_forward() const override { return rule_->has_forward(); }
+
+  Tracers primal(Context& cx, Operands args) const override {
+    return all_mapped(batch(
+        cx, [&](Operands a) { return rule_->primal(cx, a); }, with_flags(args, mapped_), size_));
+  }
+
+  Residuals fwd(Context& cx, Operands args, std::span<const bool> perturbed,
+                Tracers& out) const override {
+    Residuals r;
+    size_t n_out = 0;
+    auto results = batch(
+        cx,
+        [&](Operands a) {
+          Tracers y;
+          r = rule_->fwd(cx, a, perturbed, y);
+          n_out = y.size();
+          y.append(r.leaves);
+          return y;
+        },
+        with_flags(args, mapped_), size_);
+    std::span<const Mapped> all(results.data(), results.size());
+    out = all_mapped(all.subspan(0, n_out));
+    r.leaves = {};
+    Flags mapped;
+    for (const Mapped& m : all.subspan(n_out))
+      r.leaves.push_back(m.value), mapped.push_back(m.mapped);
+    r.structure = batch_residuals(std::move(r.structure), std::move(mapped));
+    return r;
+  }
+
+  Tracers bwd(Context& cx, const Residuals& residuals, Operands cts,
+              std::span<const Aval> out_avals, std::span<const bool> needed) const override {
+    auto& kept = static_cast<const BatchedResiduals&>(*residuals.structure);
+    Small<Mapped, 4> in = with_flags(residuals.leaves, kept.mapped);
+    for (const Tracer& ct : cts)
+      if (ct) in.push_back({ct, true});
+    Avals elements;
+    for (Aval aval : out_avals)
+      elements.push_back(
+          cx.session().aval(aval->dtype, std::span<const int64_t>(aval->shape).subspan(1)));
+    Flags found;
+    auto results = batch(
+        cx,
+        [&](Operands a) {
+          Residuals one{Tracers(a.subspan(0, kept.mapped.size())), kept.structure};
+          Tracers each, some;
+          size_t k = kept.mapped.size();
+          for (const Tracer& ct : cts) each.push_back(ct ? a[k++] : Tracer());
+          for (const Tracer& t : rule_->bwd(cx, one, each, elements, needed)) {
+            found.push_back(bool(t));
+            if (t) some.push_back(t);
+          }
+          return some;
+        },
+        in, size_);
+    Tracers back;
+    size_t k = 0;
+    for (size_t i = 0; i < found.size(); ++i)
+      back.push_back(found[i] ? argument_ct(results[k++], mapped_[i]) : Tracer());
+    return back;
+  }
+
+  void jvp(Context& cx, Operands x, Operands dx, Tracers& y, Tracers& dy) const override {
+    Small<Mapped, 4> in = with_flags(x, mapped_);
+    for (size_t i = 0; i < dx.size(); ++i)
+      if (dx[i]) in.push_back({dx[i], mapped_[i]});
+    size_t n_out = 0;
+    Flags found;
+    auto results = batch(
+        cx,
+        [&](Operands a) {
+          Tracers tangents, out, out_dx;
+          size_t k = x.size();
+          for (const Tracer& t : dx) tangents.push_back(t ? a[k++] : Tracer());
+          rule_->jvp(cx, a.subspan(0, x.size()), tangents, out, out_dx);
+          n_out = out.size();
+          for (const Tracer& t : out_dx) {
+            found.push_back(bool(t));
+            if (t) out.push_back(t);
+          }
+          return out;
+        },
+        in, size_);
+    Tracers all = all_mapped(results);
+    for (size_t i = 0, k = n_out; i < n_out; ++i)
+      y.push_back(all[i]), dy.push_back(found[i] ? all[k++] : Tracer());
+  }
+
+ private:
+  static Small<Mapped, 4> with_flags(Operands values, const Flags& mapped) {
+    Small<Mapped, 4> in;
+    for (size_t i = 0; i < values.size(); ++i) in.push_back({values[i], mapped[i]});
+    return in;
+  }
+
+  Tracers all_mapped(std::span<const Mapped> results) const {
+    Tracers out;
+    for (const Mapped& m : results) out.push_back(materialise(m, size_));
+    return out;
+  }
+
+  // An argument that is the same for every element collects the cotangents of all.
+  Tracer argument_ct(const Mapped& ct, bool argument_mapped) const {
+    if (argument_mapped) return materialise(ct, size_);
+    return ct.mapped ? reduce_sum(ct.value, {0}) : double(size_) * ct.value;
+  }
+
+  RuleRef rule_;
+  Flags mapped_;
+  int64_t size_;
+};
+
+}  // namespace
+
+RuleRef batch_rule(RuleRef rule, Flags mapped, int64_t size) {
+  return make_ref<const BatchedRule>(std::move(rule), std::move(mapped), size);
+}
+
+Ref<const RefCounted> batch_residuals(Ref<const RefCounted> structure, Flags mapped) {
+  return make_ref<const BatchedResiduals>(std::move(structure), std::move(mapped));
+}
+
+}  // namespace jv

@@ -1,0 +1,184 @@
+#include "control/call.hpp"
+
+#include "primitives/family.hpp"
+#include "transforms/batch.hpp"
+#include "transforms/jvp.hpp"
+#include "transforms/transpose.hpp"
+
+namespace jv {
+
+Avals avals_of(Operands t) {
+  Avals avals;
+  for (const Tracer& x : t) avals.push_back(x.aval());
+  return avals;
+}
+
+Avals out_avals(const Jaxpr& j) {
+  Avals avals;
+  for (Atom a : j.outs) avals.push_back(j.aval(a));
+  return avals;
+}
+
+static const Jaxpr& body(const Params& params) { return jaxpr_param(params, "jaxpr"); }
+
+static Tracers present(Operands t) {
+  Tracers some;
+  for (const Tracer& x : t)
+    if (x) some.push_back(x);
+  return some;
+}
+
+// The inverse: a value where `at` has one, null elsewhere.
+static Tracers spread(Operands at, Operands some) {
+  Tracers all;
+  size_t k = 0;
+  for (const Tracer& t : at) all.push_back(t ? some[k++] : Tracer());
+  return all;
+}
+
+Tracers call(const StageTrace::Closed& f, Operands args, const std::string& name, Trace& at) {
+  Tracers operands(f.captured);
+  operands.append(args);
+  return bind_at(at, call_p, operands,
+                 at.cx.session().params().make(call_p.sig, {Object(f.jaxpr), name}));
+}
+
+static Tracers call_again(const StageTrace::Closed& f, Operands args, const Params& params,
+                          Context& cx) {
+  Tracers operands(f.captured);
+  operands.append(args);
+  return call(f, args, params.word("name"), home_of(cx, operands));
+}
+
+static void call_aval(Session&, std::span<const Aval> in, const Params& params, Avals& out) {
+  const Jaxpr& j = body(params);
+  if (in.size() != j.invars.size())
+    fail(Code::invalid_argument, "jit: takes ", j.invars.size(), " operands, got ", in.size());
+  for (size_t i = 0; i < in.size(); ++i)
+    if (in[i] != j.vars[j.invars[i]])
+      fail(Code::shape, "jit: operand ", i, " is ", to_string(in[i]), ", expected ",
+           to_string(j.vars[j.invars[i]]));
+  out = out_avals(j);
+}
+
+static void call_expand(Context& cx, const Primitive&, Operands operands, const Params& params,
+                        Tracers& out) {
+  Arrays in, results;
+  for (const Tracer& t : operands) in.push_back(t.array());
+  cx.session().executor().run(cx, body(params), in, results);
+  for (Array& a : results) out.push_back(cx.tracer(std::move(a)));
+}
+
+// Forward mode: one call that computes values and tangents.
+static void call_jvp(JvpTrace& t, Operands x, Operands dx, const Params& params, Tracers& y,
+                     Tracers& dy) {
+  const Jaxpr& j = body(params);
+  Tracers operands(x), tangents = present(dx);
+  operands.append(tangents);
+  Dual d;
+  auto closed = stage(t.cx, avals_of(operands), [&](Operands a) {
+    d = jvp(
+        t.cx, [&](Operands args) { return eval_jaxpr(t.cx, j, args); }, a.subspan(0, x.size()),
+        spread(dx, a.subspan(x.size())));
+    Tracers outs = d.y;
+    outs.append(present(d.dy));
+    return outs;
+  });
+  Tracers out = call_again(closed, operands, params, t.cx);
+  y = Tracers(Operands(out).subspan(0, d.y.size()));
+  dy = spread(d.dy, Operands(out).subspan(d.y.size()));
+}
+
+// How the residuals of a split body reach the linear call: those that are its inputs, outputs, or
+// values of outer traces are forwarded; the others become results, once each.
+static Tracers forward_residuals(const Linearized& l, Operands args, Operands x, Tracers& outs,
+                                 std::vector<size_t>& from_outs) {
+  Tracers residuals;
+  for (const Tracer& r : l.residuals) {
+    residuals.push_back(r);
+    from_outs.push_back(SIZE_MAX);
+    if (r.is_concrete() || &r.trace() != &args[0].trace()) continue;
+    size_t i = 0;
+    while (i < args.size() && !args[i].same(r)) ++i;
+    if (i < args.size()) {
+      residuals.back() = x[i];
+      continue;
+    }
+    for (i = 0; i < outs.size() && !outs[i].same(r);) ++i;
+    if (i == outs.size()) outs.push_back(r);
+    from_outs.back() = i;
+  }
+  return residuals;
+}
+
+static void call_linearize(JvpTrace& t, const Primitive&, Operands x, Operands dx,
+                           const Params& params, Tracers& y, Tracers& dy) {
+  if (!t.linearizing()) return call_jvp(t, x, dx, params, y, dy);
+  const Jaxpr& j = body(params);
+  Flags perturbed = nonzero(dx);
+  Linearized l;
+  Tracers residuals;
+  std::vector<size_t> from_outs;
+  auto closed = stage(t.cx, avals_of(x), [&](Operands args) {
+    l = linearize(
+        t.cx, [&](Operands a) { return eval_jaxpr(t.cx, j, a); }, args, perturbed);
+    Tracers outs = l.out;
+    residuals = forward_residuals(l, args, x, outs, from_outs);
+    return outs;
+  });
+  Tracers out = call_again(closed, x, params, t.cx);
+  for (size_t i = 0; i < residuals.size(); ++i)
+    if (from_outs[i] != SIZE_MAX) residuals[i] = out[from_outs[i]];
+  residuals.append(present(dx));
+  Tracers tangents = call_again({l.linear, {}}, residuals, params, t.cx);
+  y = Tracers(Operands(out).subspan(0, l.out.size()));
+  for (size_t i = 0, k = 0; i < y.size(); ++i)
+    dy.push_back(l.has_tangent[i] ? tangents[k++] : Tracer());
+}
+
+static void call_transpose(Context& cx, const Primitive&, Operands ct, Operands x,
+                           std::span<const Aval>, const Params& params, Tracers& back) {
+  const Jaxpr& j = body(params);
+  Tracers known = present(x), operands = known, found;
+  operands.append(present(ct));
+  auto closed = stage(cx, avals_of(operands), [&](Operands a) {
+    found = transpose(cx, j, spread(x, a.subspan(0, known.size())),
+                      spread(ct, a.subspan(known.size())));
+    return present(found);
+  });
+  back = spread(found, call_again(closed, operands, params, cx));
+}
+
+static void call_batch(BatchTrace& t, const Primitive&, std::span<const Mapped> in,
+                       const Params& params, Small<Mapped, 2>& out) {
+  const Jaxpr& j = body(params);
+  Tracers operands;
+  for (const Mapped& m : in) operands.push_back(m.value);
+  Small<Mapped, 2> results;
+  auto closed = stage(t.cx, avals_of(operands), [&](Operands a) {
+    Small<Mapped, 4> args;
+    for (size_t i = 0; i < a.size(); ++i) args.push_back({a[i], in[i].mapped});
+    results = batch(
+        t.cx, [&](Operands b) { return eval_jaxpr(t.cx, j, b); }, args, t.size);
+    Tracers outs;
+    for (const Mapped& m : results) outs.push_back(m.value);
+    return outs;
+  });
+  Tracers values = call_again(closed, operands, params, t.cx);
+  for (size_t i = 0; i < values.size(); ++i) out.push_back({values[i], results[i].mapped});
+}
+
+constexpr Primitive call_p = define({
+    .name = "jit",
+    .signature = "operands'..., jaxpr: jaxpr, name: word",
+    .doc = "Runs a jaxpr.",
+    .linearity = Linearity::linear,
+    .abstract_eval = call_aval,
+    .expand = call_expand,
+    .linearize = call_linearize,
+    .transpose_all = call_transpose,
+    .batch_all = call_batch,
+    .internal = true,
+});
+
+}  // namespace jv

@@ -1,0 +1,309 @@
+// Custom rules are equations. Without a tangent a call stays a call; with one, linearize runs fwd
+// below and records custom_lin, whose transpose is bwd. fwd and bwd are ordinary traced code, so
+// that their results differentiate again.
+#include "control/call.hpp"
+#include "control/rule.hpp"
+#include "primitives/family.hpp"
+#include "transforms/transpose.hpp"
+
+namespace jv {
+
+extern const Primitive custom_vjp_call_p, custom_jvp_call_p, custom_lin_p;
+
+void check_closures(Operands used, const Trace& differentiating, std::string_view rule,
+                    const char* role) {
+  for (const Tracer& t : used)
+    if (t && &t.trace() == &differentiating)
+      fail(Code::closure_diff, rule, ": its ", role, " uses a value ", to_string(t.aval()),
+           " that is being differentiated; pass it as an argument");
+}
+
+// ---- the call
+
+namespace {
+
+const RuleRef rule_of(const Params& p) { return RuleRef(&p.object<CustomRule>("rule")); }
+size_t n_consts(const Params& p) { return size_t(p.integer("num_consts")); }
+const Jaxpr* primal_jaxpr(const Params& p) {
+  return std::holds_alternative<Object>(p["call_jaxpr"]) ? &jaxpr_param(p, "call_jaxpr") : nullptr;
+}
+
+ParamsRef call_params(Context& cx, const Primitive& p, const RuleRef& rule,
+                      const StageTrace::Closed& primal) {
+  Param jaxpr;
+  if (primal.jaxpr) jaxpr = Object(primal.jaxpr);
+  int64_t consts = int64_t(primal.captured.size());
+  auto& table = cx.session().params();
+  if (&p == &custom_jvp_call_p)
+    return table.make(p.sig, {jaxpr, rule->name() + "_jvp", rule->name(), consts, Object(rule)});
+  return table.make(p.sig, {rule->name() + "_bwd", jaxpr, rule->name() + "_fwd", rule->name(),
+                            consts, Object(rule), rule->symbolic_zeros()});
+}
+
+Tracers bind_call(const Primitive& p, const RuleRef& rule, Context& cx, Operands args, Trace& at) {
+  return bind_at(at, p, args, call_params(cx, p, rule, {}));
+}
+
+void call_aval(Session&, std::span<const Aval> in, const Params& params, Avals& out) {
+  const Jaxpr& j = *primal_jaxpr(params);
+  if (in.size() != j.invars.size())
+    fail(Code::internal, "custom call: takes ", j.invars.size(), " operands, got ", in.size());
+  out = out_avals(j);
+}
+
+void call_expand(Context& cx, const Primitive&, Operands operands, const Params& params,
+                 Tracers& out) {
+  if (const Jaxpr* j = primal_jaxpr(params)) {
+    Arrays in, results;
+    for (const Tracer& t : operands) in.push_back(t.array());
+    cx.session().executor().run(cx, *j, in, results);
+    for (Array& a : results) out.push_back(cx.tracer(std::move(a)));
+  } else {
+    out = rule_of(params)->primal(cx, operands);
+  }
+}
+
+// A call that is recorded holds its primal as a jaxpr, with what the primal captures as leading
+// operands.
+void call_stage(StageTrace& t, Tracers& operands, ParamsRef& params) {
+  if (primal_jaxpr(*params)) return;
+  RuleRef rule = rule_of(*params);
+  auto closed =
+      stage(t.cx, avals_of(operands), [&](Operands args) { return rule->primal(t.cx, args); });
+  const Primitive& p =
+      params->signature == &custom_jvp_call_p.sig ? custom_jvp_call_p : custom_vjp_call_p;
+  params = call_params(t.cx, p, rule, closed);
+  Tracers all(closed.captured);
+  all.append(operands);
+  operands = std::move(all);
+}
+
+void call_batch(BatchTrace& t, const Primitive& p, std::span<const Mapped> in, const Params& params,
+                Small<Mapped, 2>& out) {
+  size_t n = n_consts(params);
+  Flags mapped;
+  Tracers operands;
+  for (const Mapped& m : in) operands.push_back(m.value), mapped.push_back(m.mapped);
+  RuleRef rule =
+      batch_rule(rule_of(params), Flags(std::span<const bool>(mapped).subspan(n)), t.size);
+  Tracers results;
+  if (const Jaxpr* j = primal_jaxpr(params)) {
+    auto closed = stage(t.cx, avals_of(operands), [&](Operands a) {
+      Small<Mapped, 4> args;
+      for (size_t i = 0; i < a.size(); ++i) args.push_back({a[i], mapped[i]});
+      Tracers outs;
+      for (const Mapped& m : batch(
+               t.cx, [&](Operands b) { return eval_jaxpr(t.cx, *j, b); }, args, t.size))
+        outs.push_back(materialise(m, t.size));
+      return outs;
+    });
+    Tracers all(closed.captured);
+    all.append(operands);
+    closed.captured = Tracers(Operands(all).subspan(0, all.size() - (in.size() - n)));
+    results = bind_at(home_of(t.cx, all), p, all, call_params(t.cx, p, rule, closed));
+  } else {
+    results = bind_call(p, rule, t.cx, operands, home_of(t.cx, operands));
+  }
+  for (Tracer& r : results) out.push_back({std::move(r), true});
+}
+
+void refuse_consts(const Params& params, Operands dx) {
+  for (size_t i = 0; i < n_consts(params); ++i)
+    if (dx[i])
+      fail(Code::closure_diff, params.word("name"), ": its primal uses a value ",
+           to_string(dx[i].aval()),
+           " from outside that is being differentiated; pass it as an argument");
+}
+
+// ---- custom_lin: the linear half of a differentiated call
+
+// What the equation needs besides its operands.
+struct LinearCall final : RefCounted {
+  RuleRef rule;
+  CustomRule::Residuals residuals;  // the structure; its leaves are operands
+  Avals in, out;                    // types of the call's arguments and results
+  Flags perturbed;                  // arguments with a tangent
+  size_t n_residuals =
+      0;  // operands: residuals, arguments (where the rule has a forward mode), tangents
+  bool has_args = false;
+  size_t first_tangent() const { return n_residuals + (has_args ? in.size() : 0); }
+};
+const LinearCall& linear_call(const Params& p) { return p.object<LinearCall>("info"); }
+
+Tracers bind_lin(Context& cx, const Ref<LinearCall>& c, Operands operands) {
+  Ints zeros;
+  for (bool p : c->perturbed) zeros.push_back(!p);
+  ParamsRef params = cx.session().params().make(
+      custom_lin_p.sig, {c->rule->name() + "_bwd", zeros, Object(c), int64_t(c->n_residuals),
+                         c->rule->symbolic_zeros()});
+  return bind_at(home_of(cx, operands), custom_lin_p, operands, params);
+}
+
+void vjp_linearize(JvpTrace& t, const Primitive&, Operands operands, Operands tangents,
+                   const Params& params, Tracers& y, Tracers& dy) {
+  refuse_consts(params, tangents);
+  RuleRef rule = rule_of(params);
+  Operands x = operands.subspan(n_consts(params)), dx = tangents.subspan(n_consts(params));
+  if (!t.linearizing()) {
+    if (!rule->has_forward())
+      fail(Code::fwd_mode, rule->name(),
+           ": a custom rule without a forward mode cannot be differentiated by ", t.verb(),
+           "; give a jvp rule or JAXVJP_FORWARD_TRANSPOSE_BWD");
+    return rule->jvp(t.cx, x, dx, y, dy);
+  }
+  auto c = make_ref<LinearCall>();
+  c->rule = rule;
+  c->perturbed = nonzero(dx);
+  c->residuals = rule->fwd(t.cx, x, c->perturbed, y);
+  check_closures(y, t, rule->name(), "fwd");
+  check_closures(c->residuals.leaves, t, rule->name(), "fwd");
+  c->in = avals_of(x);
+  c->out = avals_of(y);
+  c->has_args = rule->has_forward();
+  Tracers all = std::move(c->residuals.leaves);
+  c->residuals.leaves = {};
+  c->n_residuals = all.size();
+  if (c->has_args) all.append(x);
+  for (const Tracer& d : dx)
+    if (d) all.push_back(d);
+  Tracers lin = bind_lin(t.cx, c, all);
+  size_t k = 0;
+  for (const Tracer& out : y) dy.push_back(is_float(out.dtype()) ? lin[k++] : Tracer());
+}
+
+void lin_aval(Session& session, std::span<const Aval>, const Params& params, Avals& out) {
+  for (Aval aval : linear_call(params).out)
+    if (aval->is_float()) out.push_back(session.tangent(aval));
+}
+
+// Applied forward: the rule's own forward mode at the saved arguments.
+void lin_expand(Context& cx, const Primitive&, Operands operands, const Params& params,
+                Tracers& out) {
+  const LinearCall& c = linear_call(params);
+  if (!c.has_args)
+    fail(Code::fwd_mode, c.rule->name(),
+         ": a custom rule without a forward mode cannot be differentiated forward; give a jvp ",
+         "rule or JAXVJP_FORWARD_TRANSPOSE_BWD");
+  Operands x = operands.subspan(c.n_residuals, c.in.size()),
+           t = operands.subspan(c.first_tangent());
+  Tracers dx, y, dy;
+  size_t k = 0;
+  for (bool p : c.perturbed) dx.push_back(p ? t[k++] : Tracer());
+  c.rule->jvp(cx, x, dx, y, dy);
+  for (size_t i = 0; i < y.size(); ++i)
+    if (c.out[i]->is_float()) out.push_back(dy[i] ? dy[i] : zeros_like(y[i]));
+}
+
+// Applied forward to values that are themselves differentiated: what it does is done in their
+// trace.
+void lin_linearize(JvpTrace& t, const Primitive& p, Operands x, Operands dx, const Params& params,
+                   Tracers& y, Tracers& dy) {
+  Tracers operands, out;
+  for (size_t i = 0; i < x.size(); ++i) operands.push_back(t.put(x[i], dx[i]));
+  lin_expand(t.cx, p, operands, params, out);
+  for (const Tracer& o : out) y.push_back(t.x(o)), dy.push_back(t.dx(o));
+}
+
+void lin_batch(BatchTrace& t, const Primitive&, std::span<const Mapped> in, const Params& params,
+               Small<Mapped, 2>& out) {
+  const LinearCall& c = linear_call(params);
+  auto batched = make_ref<LinearCall>(c);
+  Tracers operands;
+  Flags mapped;
+  for (size_t i = 0; i < in.size(); ++i) {
+    bool residual = i < c.n_residuals;
+    operands.push_back(residual ? in[i].value : materialise(in[i], t.size));
+    if (residual) mapped.push_back(in[i].mapped);
+  }
+  auto grow = [&](Avals& avals) {
+    for (Aval& aval : avals) {
+      Shape shape = aval->shape;
+      shape.insert(0, t.size);
+      aval = t.cx.session().aval(aval->dtype, shape);
+    }
+  };
+  grow(batched->in);
+  grow(batched->out);
+  batched->rule = batch_rule(c.rule, Flags(c.in.size(), true), t.size);
+  batched->residuals.structure = batch_residuals(c.residuals.structure, mapped);
+  for (Tracer& r : bind_lin(t.cx, batched, operands)) out.push_back({std::move(r), true});
+}
+
+void lin_transpose(Context& cx, const Primitive&, Operands ct, Operands x, std::span<const Aval>,
+                   const Params& params, Tracers& back) {
+  const LinearCall& c = linear_call(params);
+  Tracers cts;
+  size_t k = 0;
+  for (Aval aval : c.out) cts.push_back(aval->is_float() ? ct[k++] : Tracer());
+  CustomRule::Residuals residuals{Tracers(x.subspan(0, c.n_residuals)), c.residuals.structure};
+  Tracers found = c.rule->bwd(cx, residuals, cts, c.out, c.perturbed);
+  back = Tracers(c.first_tangent());
+  for (size_t i = 0; i < c.perturbed.size(); ++i)
+    if (c.perturbed[i]) back.push_back(found[i]);
+}
+
+bool lin_keep(const Params& params) { return linear_call(params).rule->run_on_zero(); }
+
+// ---- custom_jvp
+
+void jvp_linearize(JvpTrace& t, const Primitive&, Operands operands, Operands tangents,
+                   const Params& params, Tracers& y, Tracers& dy) {
+  refuse_consts(params, tangents);
+  RuleRef rule = rule_of(params);
+  rule->jvp(t.cx, operands.subspan(n_consts(params)), tangents.subspan(n_consts(params)), y, dy);
+  check_closures(y, t, rule->name(), "jvp rule");
+  check_closures(dy, t, rule->name(), "jvp rule");
+}
+
+}  // namespace
+
+Tracers custom_vjp_call(const RuleRef& rule, Context& cx, Operands args, Trace& at) {
+  return bind_call(custom_vjp_call_p, rule, cx, args, at);
+}
+Tracers custom_jvp_call(const RuleRef& rule, Context& cx, Operands args, Trace& at) {
+  return bind_call(custom_jvp_call_p, rule, cx, args, at);
+}
+
+constexpr Primitive custom_vjp_call_p = define({
+    .name = "custom_vjp_call",
+    .signature = "operands..., bwd: word, call_jaxpr: jaxpr, fwd: word, name: word, num_consts: "
+                 "int, rule: object, "
+                 "symbolic_zeros: bool",
+    .doc = "A function with a derivative of the user's.",
+    .abstract_eval = call_aval,
+    .expand = call_expand,
+    .stage = call_stage,
+    .linearize = vjp_linearize,
+    .batch_all = call_batch,
+    .internal = true,
+});
+
+constexpr Primitive custom_jvp_call_p = define({
+    .name = "custom_jvp_call",
+    .signature =
+        "operands..., call_jaxpr: jaxpr, jvp: word, name: word, num_consts: int, rule: object",
+    .doc = "A function with a forward derivative of the user's.",
+    .abstract_eval = call_aval,
+    .expand = call_expand,
+    .stage = call_stage,
+    .linearize = jvp_linearize,
+    .batch_all = call_batch,
+    .internal = true,
+});
+
+constexpr Primitive custom_lin_p = define({
+    .name = "custom_lin",
+    .signature = "operands'..., bwd: word, in_zeros: flags, info: object, num_res: int, "
+                 "symbolic_zeros: bool",
+    .doc = "The linear half of a differentiated custom_vjp_call; its transpose is bwd.",
+    .linearity = Linearity::linear,
+    .abstract_eval = lin_aval,
+    .expand = lin_expand,
+    .linearize = lin_linearize,
+    .transpose_all = lin_transpose,
+    .batch_all = lin_batch,
+    .keep = lin_keep,
+    .internal = true,
+});
+
+}  // namespace jv

@@ -1,0 +1,47 @@
+// A custom rule as the transformations see it: flat lists of values in, flat lists out. Who makes
+// one (the api, from C callbacks; or batching, from another rule) deals with structure.
+#pragma once
+#include "transforms/batch.hpp"
+#include "transforms/jvp.hpp"
+
+namespace jv {
+
+class CustomRule : public RefCounted {
+ public:
+  // What fwd keeps for bwd: values, and whatever else belongs to them.
+  struct Residuals {
+    Tracers leaves;
+    Ref<const RefCounted> structure;
+  };
+
+  virtual const std::string& name() const = 0;
+  virtual bool symbolic_zeros() const { return false; }
+  virtual bool run_on_zero() const { return false; }
+  virtual bool has_forward() const = 0;  // is there a forward mode?
+
+  virtual Tracers primal(Context& cx, Operands args) const = 0;
+  virtual Residuals fwd(Context& cx, Operands args, std::span<const bool> perturbed,
+                        Tracers& out) const = 0;
+  // Cotangents of the arguments from those of the outputs; null is zero, in and out. `needed`: the
+  // slots that anybody will use.
+  virtual Tracers bwd(Context& cx, const Residuals& residuals, Operands cts,
+                      std::span<const Aval> out_avals, std::span<const bool> needed) const = 0;
+  // Forward mode. Null tangents are zero, in and out.
+  virtual void jvp(Context& cx, Operands x, Operands dx, Tracers& y, Tracers& dy) const = 0;
+};
+using RuleRef = Ref<const CustomRule>;
+
+// The rule of the function mapped over its arguments that `mapped` marks. All its outputs are
+// mapped.
+RuleRef batch_rule(RuleRef rule, Flags mapped, int64_t size);
+// What a batched rule's fwd keeps beside its leaves, of which `mapped` are mapped.
+Ref<const RefCounted> batch_residuals(Ref<const RefCounted> structure, Flags mapped);
+
+Tracers custom_vjp_call(const RuleRef& rule, Context& cx, Operands args, Trace& at);
+Tracers custom_jvp_call(const RuleRef& rule, Context& cx, Operands args, Trace& at);
+
+// CLOSURE_DIFF when a rule uses a value of the very trace that differentiates its call.
+void check_closures(Operands used, const Trace& differentiating, std::string_view rule,
+                    const char* role);
+
+}  // namespace jv

@@ -1,0 +1,47 @@
+// Vectorization. A value is mapped along its axis 0, or the same for every element; bind runs the
+// primitive's batched form below.
+#pragma once
+#include "trace/stage.hpp"
+
+namespace jv {
+
+class BatchTrace final : public Trace {
+ public:
+  BatchTrace(Context& cx, int64_t size) : Trace(cx), size(size) {}
+  void bind(const Primitive& p, Operands operands, const ParamsRef& params, Tracers& out) override;
+  Aval aval(uint32_t index) const override { return values_[index].aval; }
+  Trace& home() override { return below->home(); }
+  Tracer primal(const Tracer& t) const override {
+    const Mapped& m = values_[t.index()].value;
+    return m.mapped ? t : m.value;
+  }
+  const char* verb() const override { return "vmap"; }
+
+  Tracer put(Mapped m);
+  Mapped get(const Tracer& t) const {
+    return &t.trace() == this ? values_[t.index()].value : Mapped{t, false};
+  }
+
+  const int64_t size;
+
+ private:
+  struct Value {
+    Mapped value;
+    Aval aval;  // of one element
+  };
+  void finish() override { values_.clear(); }
+  std::vector<Value> values_;
+};
+
+// f(operands) -> results, over `in`; what comes out is mapped or not.
+template <class F>
+Small<Mapped, 2> batch(Context& cx, F&& f, std::span<const Mapped> in, int64_t size) {
+  Live<BatchTrace> trace(cx, size);
+  Tracers args;
+  for (const Mapped& m : in) args.push_back(m.mapped ? trace->put(m) : m.value);
+  Small<Mapped, 2> out;
+  for (const Tracer& t : f(Operands(args))) out.push_back(trace->get(t));
+  return out;
+}
+
+}  // namespace jv

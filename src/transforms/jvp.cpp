@@ -1,0 +1,68 @@
+#include "transforms/jvp.hpp"
+
+#include "primitives/ops.hpp"
+
+namespace jv {
+
+Flags nonzero(Operands t) {
+  Flags flags;
+  for (const Tracer& x : t) flags.push_back(bool(x));
+  return flags;
+}
+
+Tracer JvpTrace::put(Tracer x, Tracer dx) {
+  if (dx && !is_float(x.dtype())) dx = Tracer();
+  pairs_.push_back({std::move(x), std::move(dx)});
+  return Tracer(*this, uint32_t(pairs_.size() - 1));
+}
+
+void JvpTrace::bind(const Primitive& p, Operands operands, const ParamsRef& params, Tracers& out) {
+  Tracers x, dx, y, dy;
+  bool any = false;
+  for (const Tracer& t : operands) {
+    x.push_back(this->x(t));
+    dx.push_back(this->dx(t));
+    any |= bool(dx.back());
+  }
+  if (any && p.linearize) {
+    p.linearize(*this, p, x, dx, *params, y, dy);
+  } else {
+    y = jv::bind(p, x, params);
+    dy = any && p.differentiable ? tangents(p, x, dx, y, params) : Tracers(y.size());
+  }
+  for (size_t i = 0; i < y.size(); ++i) out.push_back(put(std::move(y[i]), std::move(dy[i])));
+}
+
+// A primitive that is linear in all its marked operands together: the same equation on their
+// tangents.
+static Tracer linear_tangent(const Primitive& p, Operands x, Operands dx, const ParamsRef& params) {
+  Tracers t;
+  for (size_t i = 0; i < x.size(); ++i)
+    t.push_back(!p.sig.operand(i).linear ? x[i] : dx[i] ? dx[i] : zeros_like(x[i]));
+  return bind1(p, t, params);
+}
+
+// ... or in one operand, the others fixed.
+static Tracer bilinear_tangent(const Primitive& p, Operands x, size_t which, const Tracer& dx,
+                               const ParamsRef& params) {
+  Tracers t(x);
+  t[which] = dx;
+  return bind1(p, t, params);
+}
+
+Tracers tangents(const Primitive& p, Operands x, Operands dx, Operands y, const ParamsRef& params) {
+  if (p.linearity == Linearity::linear && !p.jvp) return {linear_tangent(p, x, dx, params)};
+  Tracer sum;
+  for (size_t i = 0; i < x.size(); ++i) {
+    if (!dx[i]) continue;
+    Tracer t;
+    if (p.linearity == Linearity::bilinear && p.sig.operand(i).linear)
+      t = bilinear_tangent(p, x, i, dx[i], params);
+    else if (p.jvp) t = p.jvp(x, i, dx[i], y, *params);
+    else fail(Code::no_rule, p.name, ": has no derivative with respect to ", p.sig.operand(i).name);
+    if (t) sum = sum ? add(sum, t) : t;
+  }
+  return {sum};
+}
+
+}  // namespace jv

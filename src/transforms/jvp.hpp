@@ -1,0 +1,87 @@
+// Forward differentiation. A value is a pair: primal and tangent. In forward mode tangents are
+// values like any other; in linearize they live in a staging trace over the same context, so that
+// what is linear is recorded and what is not runs below.
+#pragma once
+#include "trace/stage.hpp"
+
+namespace jv {
+
+class JvpTrace final : public Trace {
+ public:
+  JvpTrace(Context& cx, StageTrace* linear, const char* verb = "jvp")
+      : Trace(cx), linear_(linear), verb_(verb) {}
+  void bind(const Primitive& p, Operands operands, const ParamsRef& params, Tracers& out) override;
+  Aval aval(uint32_t index) const override { return pairs_[index].x.aval(); }
+  Trace& home() override { return below->home(); }
+  Tracer primal(const Tracer& t) const override { return pairs_[t.index()].x; }
+  const char* verb() const override { return verb_; }
+
+  // A null dx is the symbolic zero, and so is the tangent of anything but floats.
+  Tracer put(Tracer x, Tracer dx);
+  // Primal and tangent of any tracer: values of outer traces are constants here.
+  Tracer x(const Tracer& t) const { return &t.trace() == this ? pairs_[t.index()].x : t; }
+  Tracer dx(const Tracer& t) const { return &t.trace() == this ? pairs_[t.index()].dx : Tracer(); }
+  bool perturbed(const Tracer& t) const override { return bool(dx(t)); }
+  bool linearizing() const { return linear_; }
+
+ private:
+  struct Pair {
+    Tracer x, dx;
+  };
+  void finish() override { pairs_.clear(); }
+  StageTrace* linear_;
+  const char* verb_;
+  std::vector<Pair> pairs_;
+};
+
+// Tangents of the results by the primitive's rules; null where zero.
+Tracers tangents(const Primitive& p, Operands x, Operands dx, Operands y, const ParamsRef& params);
+
+using Flags = Small<bool, 8>;
+Flags nonzero(Operands t);
+
+struct Linearized {
+  Tracers out;
+  JaxprRef
+      linear;  // (residuals, tangents of perturbed inputs) -> tangents of the outputs that have one
+  Tracers residuals;
+  Flags has_tangent;  // one an output
+};
+
+// f(operands) -> results at x, with the inputs that `perturbed` marks.
+template <class F>
+Linearized linearize(Context& cx, F&& f, Operands x, std::span<const bool> perturbed,
+                     const char* verb = "linearize") {
+  Live<StageTrace> linear(cx, verb, true);
+  Live<JvpTrace> jvp(cx, &*linear, verb);
+  Tracers args, tangents;
+  for (size_t i = 0; i < x.size(); ++i)
+    args.push_back(perturbed[i] ? jvp->put(x[i], linear->input(x[i].aval())) : x[i]);
+  Linearized r;
+  for (const Tracer& t : f(Operands(args))) {
+    r.out.push_back(jvp->x(t));
+    r.has_tangent.push_back(jvp->perturbed(t));
+    if (r.has_tangent.back()) tangents.push_back(jvp->dx(t));
+  }
+  auto [jaxpr, captured] = linear->close(tangents);
+  r.linear = jaxpr;
+  r.residuals = std::move(captured);
+  return r;
+}
+
+// f at x along dx (null: zero), in forward mode.
+struct Dual {
+  Tracers y, dy;  // dy: null where zero
+};
+template <class F>
+Dual jvp(Context& cx, F&& f, Operands x, Operands dx, const char* verb = "jvp") {
+  Live<JvpTrace> trace(cx, nullptr, verb);
+  Tracers args;
+  for (size_t i = 0; i < x.size(); ++i) args.push_back(dx[i] ? trace->put(x[i], dx[i]) : x[i]);
+  Dual r;
+  for (const Tracer& t : f(Operands(args)))
+    r.y.push_back(trace->x(t)), r.dy.push_back(trace->dx(t));
+  return r;
+}
+
+}  // namespace jv

@@ -1,0 +1,216 @@
+#include "transforms/simplify.hpp"
+
+#include <cstring>
+#include <unordered_set>
+
+namespace jv {
+namespace {
+
+bool has_effects(const Eqn& e) {
+  if (e.primitive->effects != Effects::none || (e.primitive->keep && e.primitive->keep(*e.params)))
+    return true;
+  bool any = false;
+  for_sub_jaxprs(*e.params, [&](const Jaxpr& sub) { any = any || sub.effects() != Effects::none; });
+  return any;
+}
+
+std::vector<bool> find_live(const Jaxpr& j, std::vector<bool>& used) {
+  std::vector<bool> live(j.eqns.size());
+  auto use = [&](Atom a) {
+    if (!a.is_literal()) used[a.index()] = true;
+  };
+  for (Atom a : j.outs) use(a);
+  for (size_t k = j.eqns.size(); k-- > 0;) {
+    const Eqn& e = j.eqns[k];
+    bool needed = has_effects(e);
+    for (Var v = e.first_result; v < e.first_result + e.n_results; ++v) needed = needed || used[v];
+    if (!needed) continue;
+    live[k] = true;
+    for (Atom a : j.operands(e)) use(a);
+  }
+  return live;
+}
+
+// Writes a jaxpr anew: live equations only, sharing what is equal and folding what is known.
+class Rewriter {
+ public:
+  explicit Rewriter(const Jaxpr& old)
+      : old_(old),
+        fresh_(make_ref<Jaxpr>(*old.session)),
+        map_(old.vars.size()),
+        seen_(0, Hash{this}, Equal{this}) {
+    fresh_->consts = old.consts;
+    for (Var v : old.constvars) fresh_->constvars.push_back(add_var(v));
+    for (Var v : old.invars) fresh_->invars.push_back(add_var(v));
+  }
+
+  Ref<Jaxpr> run(bool rewrite) {
+    std::vector<bool> used(old_.vars.size());
+    std::vector<bool> live = find_live(old_, used);
+    for (size_t k = 0; k < old_.eqns.size(); ++k)
+      if (live[k]) copy(old_.eqns[k], old_.locations[k], rewrite);
+    for (Atom a : old_.outs) fresh_->outs.push_back(atom(a));
+    return fresh_;
+  }
+  bool changed() const { return changed_; }
+
+ private:
+  Var add_var(Var v) {
+    Var fresh = fresh_->add_var(old_.vars[v]);
+    map_[v] = Atom::var(fresh);
+    grow();
+    return fresh;
+  }
+  void grow() {
+    splat_.resize(fresh_->vars.size());
+    maker_.resize(fresh_->vars.size(), none);
+  }
+
+  Atom atom(Atom a) { return a.is_literal() ? literal(old_.literals[a.index()]) : map_[a.index()]; }
+
+  Atom literal(const Array& value) {
+    uint64_t bits = 0;
+    std::memcpy(&bits, value.data(), value.aval()->bytes());
+    auto [it, fresh] = literals_.try_emplace({value.aval(), bits});
+    if (fresh) it->second = fresh_->add_literal(value);
+    return it->second;
+  }
+
+  void copy(const Eqn& e, uint32_t location, bool rewrite) {
+    Small<Atom, 4> in;
+    for (Atom a : old_.operands(e)) in.push_back(atom(a));
+    std::span<const Aval> out(&old_.vars[e.first_result], e.n_results);
+    if (rewrite && !has_effects(e) && reuse(e, in, out)) {
+      changed_ = true;
+      return;
+    }
+    Var first = fresh_->add_eqn(*e.primitive, in, *e.params, out, location);
+    grow();
+    for (uint32_t i = 0; i < e.n_results; ++i) {
+      map_[e.first_result + i] = Atom::var(first + i);
+      maker_[first + i] = uint32_t(fresh_->eqns.size() - 1);
+    }
+    if (e.primitive->rearranges && e.n_operands == 1) splat_[first] = splat(in[0]);
+    if (rewrite && share(e)) changed_ = true;
+  }
+
+  // A result that needs no equation: an operand, or a number.
+  bool reuse(const Eqn& e, std::span<const Atom> in, std::span<const Aval> out) {
+    if (e.n_results != 1) return false;
+    if (e.primitive->involution && undo(e, in)) return true;
+    if (e.primitive->fold && fold(e, in, out[0])) return true;
+    return evaluate(e, in, out);
+  }
+
+  bool undo(const Eqn& e, std::span<const Atom> in) {
+    if (in[0].is_literal() || maker_[in[0].index()] == none) return false;
+    const Eqn& before = fresh_->eqns[maker_[in[0].index()]];
+    if (before.primitive != e.primitive || before.params != e.params) return false;
+    map_[e.first_result] = fresh_->operands(before)[0];
+    return true;
+  }
+
+  bool fold(const Eqn& e, std::span<const Atom> in, Aval out) {
+    Avals avals;
+    Arrays splats;
+    for (Atom a : in) avals.push_back(fresh_->aval(a)), splats.push_back(splat(a));
+    int which = e.primitive->fold({avals, splats, *e.params, out});
+    if (which < 0) return false;
+    map_[e.first_result] = in[size_t(which)];
+    return true;
+  }
+
+  bool evaluate(const Eqn& e, std::span<const Atom> in, std::span<const Aval> out) {
+    if (!e.primitive->eval || in.empty() || out[0]->ndim() != 0 || out[0]->dtype == DType::float0)
+      return false;
+    Arrays values;
+    for (Atom a : in) {
+      if (!a.is_literal()) return false;
+      values.push_back(fresh_->literals[a.index()]);
+    }
+    Array result;
+    e.primitive->eval({*old_.session, values, *e.params, out, {&result, 1}});
+    map_[e.first_result] = literal(result);
+    return true;
+  }
+
+  Array splat(Atom a) const {
+    return a.is_literal() ? fresh_->literals[a.index()] : splat_[a.index()];
+  }
+
+  // The equation just added, if an equal one stands before it, gives way to that.
+  bool share(const Eqn& e) {
+    if (!e.params->plain() || has_effects(e)) return false;
+    auto [it, fresh] = seen_.insert(uint32_t(fresh_->eqns.size() - 1));
+    if (fresh) return false;
+    const Eqn& twin = fresh_->eqns[*it];
+    for (uint32_t i = 0; i < e.n_results; ++i)
+      map_[e.first_result + i] = Atom::var(twin.first_result + i);
+    return true;
+  }
+
+  struct Hash {
+    const Rewriter* r;
+    size_t operator()(uint32_t k) const {
+      const Eqn& e = r->fresh_->eqns[k];
+      uint64_t h = reinterpret_cast<uintptr_t>(e.primitive) ^ e.params->hash;
+      for (Atom a : r->fresh_->operands(e)) h = (h ^ a.bits()) * 0x9e3779b97f4a7c15, h ^= h >> 32;
+      return h;
+    }
+  };
+  struct Equal {
+    const Rewriter* r;
+    bool operator()(uint32_t a, uint32_t b) const {
+      const Eqn &x = r->fresh_->eqns[a], &y = r->fresh_->eqns[b];
+      if (x.primitive != y.primitive || x.params != y.params || x.n_operands != y.n_operands)
+        return false;
+      auto p = r->fresh_->operands(x), q = r->fresh_->operands(y);
+      return std::equal(p.begin(), p.end(), q.begin());
+    }
+  };
+  struct LiteralHash {
+    size_t operator()(const std::pair<Aval, uint64_t>& k) const {
+      return reinterpret_cast<uintptr_t>(k.first) * 31 + k.second * 0x9e3779b97f4a7c15;
+    }
+  };
+  static constexpr uint32_t none = UINT32_MAX;
+
+  const Jaxpr& old_;
+  Ref<Jaxpr> fresh_;
+  std::vector<Atom> map_;        // old variable -> new atom
+  std::vector<Array> splat_;     // new variable -> the number that all its elements are
+  std::vector<uint32_t> maker_;  // new variable -> its equation
+  std::unordered_map<std::pair<Aval, uint64_t>, Atom, LiteralHash> literals_;
+  std::unordered_set<uint32_t, Hash, Equal> seen_;
+  bool changed_ = false;
+};
+
+}  // namespace
+
+JaxprRef simplify(const JaxprRef& j) {
+  Rewriter rewriter(*j);
+  Ref<Jaxpr> r = rewriter.run(true);
+  if (rewriter.changed()) r = Rewriter(*r).run(false);
+  verify(*r);
+  return r;
+}
+
+void simplify_linear(Linearized& l) {
+  JaxprRef simple = simplify(l.linear);
+  std::vector<bool> used(simple->vars.size());
+  find_live(*simple, used);
+  auto j = make_ref<Jaxpr>(*simple);
+  Tracers residuals;
+  std::vector<Var> invars;
+  size_t n = l.residuals.size();
+  for (size_t i = 0; i < j->invars.size(); ++i) {
+    if (i < n && !used[j->invars[i]]) continue;
+    invars.push_back(j->invars[i]);
+    if (i < n) residuals.push_back(l.residuals[i]);
+  }
+  j->invars = std::move(invars);
+  l.linear = j;
+  l.residuals = std::move(residuals);
+}
+
+}  // namespace jv

@@ -1,0 +1,133 @@
+#include "transforms/transpose.hpp"
+
+#include "primitives/ops.hpp"
+
+namespace jv {
+namespace {
+
+bool transposable(const Primitive& p) { return p.transpose || p.transpose_all; }
+
+// Which variables depend on a linear input.
+std::vector<bool> find_linear(const Jaxpr& j, const std::vector<bool>& input) {
+  std::vector<bool> linear(j.vars.size());
+  for (size_t i = 0; i < j.invars.size(); ++i) linear[j.invars[i]] = input[i];
+  for (const Eqn& e : j.eqns) {
+    bool any = false;
+    for (Atom a : j.operands(e)) any |= !a.is_literal() && linear[a.index()];
+    for (Var v = e.first_result; any && v < e.first_result + e.n_results; ++v) linear[v] = true;
+  }
+  return linear;
+}
+
+Trace& innermost_home(Context& cx, Operands known, Operands cts) {
+  Trace &a = home_of(cx, known), &b = home_of(cx, cts);
+  return a.depth > b.depth ? a : b;
+}
+
+class Transposer {
+ public:
+  Transposer(Context& cx, const Jaxpr& j, Operands known, Operands cts)
+      : cx_(cx),
+        j_(j),
+        home_(innermost_home(cx, known, cts)),
+        known_(j.vars.size()),
+        ct_(j.vars.size()) {
+    std::vector<bool> input;
+    for (size_t i = 0; i < known.size(); ++i) {
+      input.push_back(!known[i]);
+      known_[j.invars[i]] = known[i];
+    }
+    for (size_t i = 0; i < j.consts.size(); ++i) known_[j.constvars[i]] = cx.tracer(j.consts[i]);
+    linear_ = find_linear(j, input);
+  }
+
+  Tracers run(Operands cts) {
+    for (const Eqn& e : j_.eqns)
+      if (!is_linear(e)) evaluate(e);
+    for (size_t i = 0; i < cts.size(); ++i) add_to(j_.outs[i], cts[i]);
+    for (size_t k = j_.eqns.size(); k-- > 0;)
+      if (is_linear(j_.eqns[k])) transpose_eqn(j_.eqns[k]);
+    Tracers back;
+    for (Var v : j_.invars) back.push_back(std::move(ct_[v]));
+    return back;
+  }
+
+ private:
+  bool is_linear(const Eqn& e) const { return e.n_results && linear_[e.first_result]; }
+  bool is_linear(Atom a) const { return !a.is_literal() && linear_[a.index()]; }
+  Tracer known(Atom a) const {
+    return a.is_literal() ? cx_.tracer(j_.literals[a.index()]) : known_[a.index()];
+  }
+
+  // An equation of known values only: it runs, or is recorded, now.
+  void evaluate(const Eqn& e) {
+    Tracers in;
+    for (Atom a : j_.operands(e)) in.push_back(known(a));
+    Tracers out = bind_at(home_, *e.primitive, in, ParamsRef(e.params));
+    for (size_t i = 0; i < out.size(); ++i) known_[e.first_result + i] = out[i];
+  }
+
+  void add_to(Atom a, const Tracer& ct) {
+    if (!ct || !is_linear(a)) return;
+    Tracer& sum = ct_[a.index()];
+    sum = sum ? add(sum, ct) : ct;
+  }
+
+  void transpose_eqn(const Eqn& e) {
+    Tracers ct, x, back;
+    bool any = false;
+    for (Var v = e.first_result; v < e.first_result + e.n_results; ++v) {
+      any |= bool(ct_[v]);
+      ct.push_back(std::move(ct_[v]));
+      ct_[v] = Tracer();
+    }
+    if (!any && !(e.primitive->keep && e.primitive->keep(*e.params))) return;
+    Avals in;
+    for (Atom a : j_.operands(e))
+      x.push_back(is_linear(a) ? Tracer() : known(a)), in.push_back(j_.aval(a));
+    const Primitive& p = *e.primitive;
+    auto atoms = j_.operands(e);
+    if (p.transpose_all) {
+      p.transpose_all(cx_, p, ct, x, in, *e.params, back);
+      for (size_t i = 0; i < back.size(); ++i) add_to(atoms[i], back[i]);
+      return;
+    }
+    for (size_t i = 0; i < atoms.size(); ++i)
+      if (is_linear(atoms[i])) add_to(atoms[i], p.transpose(ct[0], x, i, in, *e.params));
+  }
+
+  Context& cx_;
+  const Jaxpr& j_;
+  Trace& home_;
+  std::vector<Tracer> known_, ct_;
+  std::vector<bool> linear_;
+};
+
+}  // namespace
+
+Tracers transpose(Context& cx, const Jaxpr& j, Operands known, Operands cts) {
+  return Transposer(cx, j, known, cts).run(cts);
+}
+
+void check_transposable(const Jaxpr& j, std::span<const bool> known) {
+  std::vector<bool> input;
+  for (bool k : known) input.push_back(!k);
+  std::vector<bool> linear = find_linear(j, input);
+  for (const Eqn& e : j.eqns) {
+    if (!e.n_results || !linear[e.first_result]) continue;
+    const Primitive& p = *e.primitive;
+    size_t n_linear = 0;
+    for (size_t i = 0; i < e.n_operands; ++i) {
+      Atom a = j.operands(e)[i];
+      if (a.is_literal() || !linear[a.index()]) continue;
+      ++n_linear;
+      if (!transposable(p) || (p.transpose && !p.sig.operand(i).linear))
+        fail(Code::no_transpose, p.name, ": is not linear in ",
+             p.sig.n_operands ? p.sig.operand(i).name : "its operands", ", so it has no transpose");
+    }
+    if (n_linear > 1 && p.transpose && p.linearity == Linearity::bilinear)
+      fail(Code::no_transpose, p.name, ": a product of two linear values has no transpose");
+  }
+}
+
+}  // namespace jv
