@@ -89,7 +89,7 @@ def function(p):
     if p.variadic:
         args[-1] = f"Operands {p.operands[-1]}"
         given = p.operands[0] if len(args) == 1 else f"operands({', '.join(p.operands)})"
-    elif len(args) == 1 and not p.params:
+    elif len(args) == 1 and not p.params and not p.several:
         given = p.operands[0]
     args += [CPP[kind].format(name) for name, kind in p.params if CPP[kind]]
     values = "{" + ", ".join("std::monostate()" if kind == "none" else name for name, kind in p.params) + "}"

@@ -5,7 +5,7 @@
 namespace jv {
 
 inline ParamsRef params_of(Session& session, const Primitive& p, std::vector<Param> values) {
-  return session.params().make(p.sig, std::move(values));
+  return values.empty() ? session.params().none() : session.params().make(p.sig, std::move(values));
 }
 
 inline Tracer apply(const Primitive& p, const Tracer& x) {

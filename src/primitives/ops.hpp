@@ -34,6 +34,7 @@ extern const Primitive log_p;
 extern const Primitive log1p_p;
 extern const Primitive logistic_p;
 extern const Primitive lt_p;
+extern const Primitive lu_p;
 extern const Primitive max_p;
 extern const Primitive min_p;
 extern const Primitive mul_p;
@@ -43,6 +44,7 @@ extern const Primitive not_p;
 extern const Primitive or_p;
 extern const Primitive pad_p;
 extern const Primitive pow_p;
+extern const Primitive random_bits_p;
 extern const Primitive reduce_max_p;
 extern const Primitive reduce_min_p;
 extern const Primitive reduce_sum_p;
@@ -59,7 +61,9 @@ extern const Primitive squeeze_p;
 extern const Primitive stop_gradient_p;
 extern const Primitive sub_p;
 extern const Primitive tanh_p;
+extern const Primitive threefry2x32_p;
 extern const Primitive transpose_p;
+extern const Primitive triangular_solve_p;
 extern const Primitive xor_p;
 
 // Absolute value of each element. Its derivative at 0 is 0.
@@ -156,6 +160,11 @@ inline Tracer logistic(const Tracer& x) { return apply(logistic_p, x); }
 // x < y, each element; false where either is NaN.
 inline Tracer lt(const Tracer& x, const Tracer& y) { return apply(lt_p, {x, y}); }
 
+// LU factorisation of matrices [..., m, n] with partial pivoting: x's rows permuted are L U. Gives
+// L (unit lower triangular, its diagonal not stored) and U in one matrix; pivots, i32: row i was
+// exchanged with row pivots[i]; and permutation, i32: row i of L U is row permutation[i] of x.
+inline Tracers lu(const Tracer& x) { return apply_all(lu_p, {x}, {}); }
+
 // The larger of x and y, each element; NaN if either is. A tie has half the derivative of each.
 inline Tracer maximum(const Tracer& x, const Tracer& y) { return apply(max_p, {x, y}); }
 
@@ -186,6 +195,12 @@ inline Tracer pad(const Tracer& operand, const Tracer& padding_value, const Dims
 // x to the power of y, each element. Integers wrap, and negative exponents give 0 unless the base
 // is 1 or -1.
 inline Tracer pow(const Tracer& x, const Tracer& y) { return apply(pow_p, {x, y}); }
+
+// Unsigned integers of 8, 16, 32 or 64 random bits under a key u32[2], those that JAX gives. Of
+// several keys [..., 2], an array of that shape for each.
+inline Tracer random_bits(const Tracer& key, int64_t bit_width, const Ints& shape) {
+  return apply(random_bits_p, {key}, {bit_width, shape});
+}
 
 // Largest element over the given axes; NaN if any is. Elements that tie share the derivative. Of no
 // elements: -inf, or the least integer.
@@ -255,9 +270,25 @@ inline Tracer sub(const Tracer& x, const Tracer& y) { return apply(sub_p, {x, y}
 // Hyperbolic tangent of each element.
 inline Tracer tanh(const Tracer& x) { return apply(tanh_p, x); }
 
+// The Threefry-2x32 block cipher with 20 rounds: the words (x1, x2) under the key (k1, k2), each
+// element. Arrays of u32; two of them.
+inline Tracers threefry2x32(const Tracer& k1, const Tracer& k2, const Tracer& x1,
+                            const Tracer& x2) {
+  return apply_all(threefry2x32_p, {k1, k2, x1, x2}, {});
+}
+
 // The operand with its axes in another order: axis i is the operand's permutation[i].
 inline Tracer transpose(const Tracer& operand, const Ints& permutation) {
   return apply(transpose_p, {operand}, {permutation});
+}
+
+// x with op(a) x = b (left_side) or x op(a) = b, for triangular matrices a; op is the transpose if
+// transpose_a. Only the lower or upper triangle of a is read, and its diagonal counts as ones if
+// unit_diagonal. A zero there gives inf or NaN.
+inline Tracer triangular_solve(const Tracer& a, const Tracer& b, bool left_side, bool lower,
+                               bool transpose_a, bool conjugate_a, bool unit_diagonal) {
+  return apply(triangular_solve_p, {a, b},
+               {left_side, lower, transpose_a, conjugate_a, unit_diagonal});
 }
 
 // Bits that are set in one of both, each element; of booleans, the exclusive or.

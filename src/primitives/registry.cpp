@@ -38,6 +38,7 @@ static constexpr const Primitive* table[] = {
     &log1p_p,
     &logistic_p,
     &lt_p,
+    &lu_p,
     &max_p,
     &min_p,
     &mul_p,
@@ -47,6 +48,7 @@ static constexpr const Primitive* table[] = {
     &or_p,
     &pad_p,
     &pow_p,
+    &random_bits_p,
     &reduce_max_p,
     &reduce_min_p,
     &reduce_sum_p,
@@ -63,7 +65,9 @@ static constexpr const Primitive* table[] = {
     &stop_gradient_p,
     &sub_p,
     &tanh_p,
+    &threefry2x32_p,
     &transpose_p,
+    &triangular_solve_p,
     &xor_p,
 };
 
