@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes what follows from the primitives' blocks (src/primitives, src/control): the C++ functions and the registry.
+"""Writes what follows from the primitives' blocks (src/primitives, src/control) and from the declarations of the
+composites (src/ops): the C++ functions, the registry, the C header's rows and the C functions.
 
 The files are checked in; `gen_ops.py --check` fails when one is stale. A block reads
 
@@ -9,14 +10,25 @@ The files are checked in; `gen_ops.py --check` fails when one is stale. A block 
         .doc = "What it does.",
         ...
     });
+
+and a composite's declaration
+
+    // What it does.
+    // C: operation [name]                  (src/ops/numpy.hpp says more)
+    Tracer sum(const Tracer& x, const Axes& axes);
 """
 import pathlib
 import re
+import shutil
+import subprocess
 import sys
+
+from c_ops import ops_cpp, ops_h
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"^constexpr Primitive (\w+)_p =\s+(\w+)(?:<[^{]*?>)?\(\{\n(.*?)^\}\);", re.S | re.M)
 STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
+DECLARATION = re.compile(r"((?:^//[^\n]*\n)+)^// C: (\w+)(?: (\w+))?\n^Tracer (\w+)\((.*?)\);", re.S | re.M)
 FAMILIES = {"unary": "x", "binary": "x, y", "comparison": "x, y", "reducer": "operand, axes: ints"}
 # Names that are C++ keywords, or that NumPy gives to something else.
 SPELLINGS = {"max": "maximum", "min": "minimum", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor",
@@ -48,6 +60,18 @@ class Primitive:
         return "".join(STRING.findall(m[1])).replace('\\"', '"') if m else ""
 
 
+class Composite:
+    def __init__(self, path, doc, kind, c_name, name, args):
+        text = path.read_text()
+        self.path, self.kind, self.name = path, kind, name
+        assert kind in ("operation", "elementwise", "creation"), f"{path}: {name}: no such kind: {kind}"
+        self.doc = " ".join(line.removeprefix("//").strip() for line in doc.splitlines())
+        self.c_name = c_name or name
+        self.namespace = re.search(r"^namespace (jv::\w+) \{", text, re.M)[1]
+        self.args = [re.fullmatch(r"(.*?)(\w+)", " ".join(a.split())).groups() for a in args.split(",")]
+        self.args = [(kind.strip(), arg) for kind, arg in self.args]
+
+
 def primitives():
     found = {}
     for path in [*(ROOT / "src/primitives").glob("*.cpp"), *(ROOT / "src/control").glob("*.cpp")]:
@@ -62,24 +86,17 @@ def primitives():
     return [found[name] for name in sorted(found)]
 
 
-def fill(start, items, end, width=100):
-    """start + items, separated by commas + end; broken as clang-format does, behind the bracket that start ends with."""
-    lines, line = [], start
-    for i, item in enumerate(items):
-        item += "," if i + 1 < len(items) else end
-        if len(line) + len(item) + (i > 0) > width and i:
-            lines, line = [*lines, line], " " * len(start) + item
-        else:
-            line += " " * (i > 0) + item
-    return [*lines, line]
-
-
-def definition(result, name, args, call):
-    """An inline function that returns a call, given as (function, arguments)."""
-    one = f"inline {result} {name}({', '.join(args)}) {{ return {call[0]}({', '.join(call[1])}); }}"
-    if len(one) <= 100:
-        return [one]
-    return [*fill(f"inline {result} {name}(", args, ") {"), *fill(f"  return {call[0]}(", call[1], ");"), "}"]
+def composites():
+    found = []
+    for path in sorted((ROOT / "src/ops").glob("*.hpp")):
+        text = path.read_text()
+        declared = DECLARATION.findall(text)
+        marked = len(re.findall(r"^// C: ", text, flags=re.M))
+        assert len(declared) == marked, f"{path}: {marked} declarations are marked, {len(declared)} can be read"
+        found += [Composite(path, *d) for d in declared]
+    names = [c.c_name for c in found]
+    assert len(names) == len(set(names)), f"a C name is given twice: {sorted(n for n in names if names.count(n) > 1)}"
+    return found
 
 
 def function(p):
@@ -93,12 +110,11 @@ def function(p):
         given = p.operands[0]
     args += [CPP[kind].format(name) for name, kind in p.params if CPP[kind]]
     values = "{" + ", ".join("std::monostate()" if kind == "none" else name for name, kind in p.params) + "}"
-    parameters = [values] if p.params or p.variadic or p.several else []
-    if p.several:
-        return definition("Tracers", p.spelling, args, ("apply_all", [f"{p.name}_p", given, *parameters]))
+    call = [f"{p.name}_p", given] + ([values] if p.params or p.variadic or p.several else [])
+    result, apply = ("Tracers", "apply_all") if p.several else ("Tracer", "apply")
     if not p.operands:
-        return definition("Tracer", p.spelling, ["Trace& at", *args], ("apply_at", ["at", f"{p.name}_p", values]))
-    return definition("Tracer", p.spelling, args, ("apply", [f"{p.name}_p", given, *parameters]))
+        args, apply, call = ["Trace& at", *args], "apply_at", ["at", f"{p.name}_p", values]
+    return f"inline {result} {p.spelling}({', '.join(args)}) {{ return {apply}({', '.join(call)}); }}"
 
 
 def comment(text, width=97):
@@ -116,7 +132,7 @@ def ops_hpp(prims):
     out += [f"extern const Primitive {p.variable}_p;" for p in prims]
     for p in prims:
         if not p.internal:
-            out += ["", *comment(p.doc), *function(p)]
+            out += ["", *comment(p.doc), function(p)]
     return out + ["", "}  // namespace jv", "", '#include "primitives/operators.hpp"']
 
 
@@ -132,18 +148,31 @@ def registry_cpp(prims):
             "  return it != std::end(table) && (*it)->name == name ? *it : nullptr;", "}", "", "}  // namespace jv"]
 
 
-def outputs(prims):
-    return {"src/primitives/ops.hpp": ops_hpp(prims), "src/primitives/registry.cpp": registry_cpp(prims)}
+def outputs():
+    prims, comps = primitives(), composites()
+    return {"src/primitives/ops.hpp": ops_hpp(prims), "src/primitives/registry.cpp": registry_cpp(prims),
+            "include/jaxvjp/ops.h": ops_h(prims, comps), "capi/ops.cpp": ops_cpp(prims, comps)}
+
+
+def written(path, text):
+    """As clang-format puts it, where there is one; `./dev format` does it otherwise."""
+    if not (tool := shutil.which("clang-format-14")):
+        return text
+    return subprocess.run([tool, f"--assume-filename={path}"], input=text, capture_output=True, text=True, check=True).stdout
+
+
+def same(a, b):
+    return "".join(a.split()) == "".join(b.split())
 
 
 def main():
-    for name, lines in outputs(primitives()).items():
+    for name, lines in outputs().items():
         path, text = ROOT / name, "\n".join(lines) + "\n"
-        if path.exists() and path.read_text() == text:
+        if path.exists() and same(path.read_text(), text):
             continue
         if "--check" in sys.argv:
             return f"{name} is stale: run tools/gen_ops.py"
-        path.write_text(text)
+        path.write_text(written(path, text))
     return 0
 
 

@@ -1,10 +1,9 @@
 // NumPy's functions, written with primitives. Shapes are as strict as theirs: what is elementwise
 // takes equal shapes, and broadcast_to makes them so.
 //
-// tools/gen_ops.py reads the declarations that a line `// C: kind [name]` stands above, and writes
-// a C function for each, documented by the comment before that line. Kinds: operation (operands as
-// they are), elementwise (operands broadcast to one shape first), creation (no operands). A number
-// after the kind is the first operand that gives numbers without a dtype theirs.
+// tools/gen_ops.py reads the declarations that follow a line `// C: kind [name]` and writes a C
+// function for each, documented by the comment above that line. Kinds: operation (operands as they
+// are), elementwise (operands broadcast to one shape first), creation (no operands).
 #pragma once
 #include "ops/axes.hpp"
 #include "primitives/ops.hpp"
@@ -37,7 +36,7 @@ Tracer eye(Trace& at, DType dtype, int64_t n);
 // --- choosing ------------------------------------------------------------------------------------
 
 // x where the condition holds (is true, or not zero), y elsewhere.
-// C: elementwise 1
+// C: elementwise
 Tracer where(const Tracer& condition, const Tracer& x, const Tracer& y);
 
 // x no smaller than low and no larger than high, each element.

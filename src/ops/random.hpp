@@ -9,7 +9,7 @@ namespace jv::random {
 // C: creation random_key
 Tracer key(Trace& at, uint64_t seed);
 
-// n new keys, [n, 2], which have nothing to do with each other.
+// n new keys, u32[n, 2], as good as independent of each other and of the old one.
 // C: operation random_split
 Tracer split(const Tracer& key, int64_t n);
 

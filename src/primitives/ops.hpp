@@ -271,7 +271,7 @@ inline Tracer sub(const Tracer& x, const Tracer& y) { return apply(sub_p, {x, y}
 inline Tracer tanh(const Tracer& x) { return apply(tanh_p, x); }
 
 // The Threefry-2x32 block cipher with 20 rounds: the words (x1, x2) under the key (k1, k2), each
-// element. Arrays of u32; two of them.
+// element; all are u32.
 inline Tracers threefry2x32(const Tracer& k1, const Tracer& k2, const Tracer& x1,
                             const Tracer& x2) {
   return apply_all(threefry2x32_p, {k1, k2, x1, x2}, {});

@@ -81,7 +81,7 @@ constexpr Primitive threefry2x32_p = define({
     .name = "threefry2x32",
     .signature = "k1, k2, x1, x2",
     .doc = "The Threefry-2x32 block cipher with 20 rounds: the words (x1, x2) under the key (k1, "
-           "k2), each element. Arrays of u32; two of them.",
+           "k2), each element; all are u32.",
     .abstract_eval = threefry2x32_aval,
     .eval = threefry2x32_eval,
     .batch_all = threefry2x32_batch,
