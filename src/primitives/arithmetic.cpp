@@ -11,6 +11,7 @@ constexpr Primitive add_p = binary<add_p, Takes::numbers>({
     .eval = map2<BinaryOp::add>,
     .jvp = [](auto, auto, auto& dx, auto, auto&) { return dx; },
     .transpose = [](auto& ct, auto, auto, auto, auto&) { return ct; },
+    .fold = [](auto& a) { return fold_neutral<true>(a, a.out->is_float() ? -0.0 : 0.0); },
 });
 
 constexpr Primitive sub_p = binary<sub_p, Takes::numbers>({
@@ -21,6 +22,7 @@ constexpr Primitive sub_p = binary<sub_p, Takes::numbers>({
     .eval = map2<BinaryOp::sub>,
     .jvp = [](auto, auto which, auto& dx, auto, auto&) { return which == 0 ? dx : -dx; },
     .transpose = [](auto& ct, auto, auto which, auto, auto&) { return which == 0 ? ct : -ct; },
+    .fold = [](auto& a) { return fold_neutral<false>(a, 0); },
 });
 
 constexpr Primitive mul_p = binary<mul_p, Takes::numbers>({
@@ -30,6 +32,7 @@ constexpr Primitive mul_p = binary<mul_p, Takes::numbers>({
     .linearity = Linearity::bilinear,
     .eval = map2<BinaryOp::mul>,
     .transpose = [](auto& ct, auto x, auto which, auto, auto&) { return ct * x[1 - which]; },
+    .fold = [](auto& a) { return fold_neutral<true>(a, 1); },
 });
 
 constexpr Primitive div_p = binary<div_p, Takes::numbers>({
@@ -40,6 +43,7 @@ constexpr Primitive div_p = binary<div_p, Takes::numbers>({
     .eval = map2<BinaryOp::div>,
     .jvp = [](auto x, auto, auto& dy, auto z, auto&) { return dy * -(z[0] / x[1]); },
     .transpose = [](auto& ct, auto x, auto, auto, auto&) { return ct / x[1]; },
+    .fold = [](auto& a) { return fold_neutral<false>(a, 1); },
 });
 
 // The derivative of the larger (smaller) of two: 1 where it is x[which], 0 where it is the other,

@@ -41,6 +41,7 @@ constexpr Primitive convert_element_type_p = define({
     .transpose = [](auto& ct, auto, auto, auto in,
                     auto&) { return convert_element_type(ct, in[0]->dtype); },
     .batch = vectorized,
+    .fold = fold_same_type,
 });
 
 // --- bitcast_convert_type ------------------------------------------------------------------------
@@ -70,6 +71,7 @@ constexpr Primitive bitcast_convert_type_p = define({
     .abstract_eval = bitcast_aval,
     .eval = [](const EvalArgs& a) { a.out[0] = Array::view(a.in[0], a.out_avals[0]); },
     .batch = vectorized,
+    .fold = fold_same_type,
     .differentiable = false,
 });
 

@@ -11,6 +11,7 @@ constexpr Primitive neg_p = unary<neg_p, Takes::numbers>({
     .linearity = Linearity::linear,
     .eval = map1<UnaryOp::neg>,
     .transpose = [](auto& ct, auto, auto, auto, auto&) { return -ct; },
+    .involution = true,
 });
 
 constexpr Primitive abs_p = unary<abs_p, Takes::numbers>({
@@ -131,6 +132,7 @@ constexpr Primitive integer_pow_p = unary<integer_pow_p, Takes::numbers>({
     .doc = "Each element to the power of a fixed integer, by repeated multiplication.",
     .eval = integer_pow_eval,
     .jvp = integer_pow_jvp,
+    .fold = [](auto& a) { return a.params.integer("y") == 1 ? 0 : -1; },
 });
 
 // --- statistics ----------------------------------------------------------------------------------

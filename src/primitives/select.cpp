@@ -73,6 +73,7 @@ constexpr Primitive select_n_p = define({
     .eval = select_n_eval,
     .transpose = select_n_transpose,
     .batch = select_n_batch,
+    .fold = [](auto& a) { return a.splat[0] ? 1 + int(chosen(a.splat[0], a.in.size() - 1)) : -1; },
 });
 
 }  // namespace jv

@@ -72,6 +72,8 @@ constexpr Primitive broadcast_in_dim_p = define({
     .eval = broadcast_in_dim_eval,
     .transpose = broadcast_in_dim_transpose,
     .batch = broadcast_in_dim_batch,
+    .fold = fold_same_type,
+    .rearranges = true,
 });
 
 // --- reshape, squeeze ----------------------------------------------------------------------------
@@ -101,6 +103,8 @@ constexpr Primitive reshape_p = define({
     .transpose = reshape_transpose,
     .batch = [](auto&, auto in, auto size,
                 auto& p) { return reshape(in[0].value, prepend(size, p.ints("new_sizes"))); },
+    .fold = fold_same_type,
+    .rearranges = true,
 });
 
 static void squeeze_aval(Session& session, std::span<const Aval> in, const Params& p, Avals& out) {
@@ -123,6 +127,8 @@ constexpr Primitive squeeze_p = define({
     .transpose = reshape_transpose,
     .batch = [](auto&, auto in, auto,
                 auto& p) { return squeeze(in[0].value, shifted(p.ints("dimensions"), 1)); },
+    .fold = fold_same_type,
+    .rearranges = true,
 });
 
 // --- transpose -----------------------------------------------------------------------------------
@@ -154,6 +160,8 @@ constexpr Primitive transpose_p = define({
     .transpose = [](auto& ct, auto, auto, auto,
                     auto& p) { return transpose(ct, inverse(p.ints("permutation"))); },
     .batch = transpose_batch,
+    .fold = [](auto& a) { return is_identity(a.params.ints("permutation")) ? 0 : -1; },
+    .rearranges = true,
 });
 
 // --- iota ----------------------------------------------------------------------------------------

@@ -72,6 +72,7 @@ constexpr Primitive concatenate_p = define({
     .eval = concatenate_eval,
     .transpose = concatenate_transpose,
     .batch = concatenate_batch,
+    .fold = [](auto& a) { return a.in.size() == 1 ? 0 : -1; },
 });
 
 // --- slice ---------------------------------------------------------------------------------------
@@ -134,6 +135,8 @@ constexpr Primitive slice_p = define({
     .eval = slice_eval,
     .transpose = slice_transpose,
     .batch = slice_batch,
+    .fold = fold_same_type,
+    .rearranges = true,
 });
 
 // --- pad -----------------------------------------------------------------------------------------
@@ -227,6 +230,12 @@ static Tracer pad_batch(const Primitive&, std::span<const Mapped> in, int64_t si
   return select(pad(inside, outside, config), padded, value);
 }
 
+static int pad_fold(const FoldArgs& a) {
+  for (const Ints& axis : a.params.dims("padding_config"))
+    if (axis != Ints{0, 0, 0}) return -1;
+  return 0;
+}
+
 constexpr Primitive pad_p = define({
     .name = "pad",
     .signature = "operand', padding_value', padding_config: padding",
@@ -237,6 +246,7 @@ constexpr Primitive pad_p = define({
     .eval = pad_eval,
     .transpose = pad_transpose,
     .batch = pad_batch,
+    .fold = pad_fold,
 });
 
 }  // namespace jv
