@@ -41,7 +41,8 @@ class View {
   explicit View(Ref<Root> root);
   // A callback's: a scope of its own. `staging`: everything done with it is recorded there.
   View(View& caller, StageTrace* staging);
-  ~View();
+
+  virtual ~View();
   View(View&&) = delete;
 
   Root& root() const { return *root_; }

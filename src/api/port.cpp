@@ -68,15 +68,15 @@ void read_port(View& cx, const Port& port, const Value& v, const Tree& tree,
   PortReader(cx, port, tree, avals, leaves).read(v, tree);
 }
 
+Tracer zeros_of(View& cx, Aval aval) {
+  if (aval->dtype == DType::float0) return cx.root().tracer(Array::allocate(cx.session(), aval));
+  return zeros(cx.place(), aval);
+}
+
 Tracers instantiate(View& cx, Operands t, std::span<const Aval> primal_avals) {
   Tracers all;
-  for (size_t i = 0; i < t.size(); ++i) {
-    Aval aval = cx.session().tangent(primal_avals[i]);
-    if (t[i]) all.push_back(t[i]);
-    else if (aval->dtype == DType::float0)
-      all.push_back(cx.root().tracer(Array::allocate(cx.session(), aval)));
-    else all.push_back(zeros(cx.place(), aval));
-  }
+  for (size_t i = 0; i < t.size(); ++i)
+    all.push_back(t[i] ? t[i] : zeros_of(cx, cx.session().tangent(primal_avals[i])));
   return all;
 }
 

@@ -41,6 +41,8 @@ void read_port(View& cx, const Port& port, const Value& v, const Tree& tree,
                std::span<const Aval> avals, Tracers& leaves);
 // Zeros of the tangent type where a tracer is null.
 Tracers instantiate(View& cx, Operands t, std::span<const Aval> primal_avals);
+// An array of zeros of this type.
+Tracer zeros_of(View& cx, Aval aval);
 ValueRef tuple_of(View& cx, Args items);
 int64_t normal_axis(const char* who, int64_t axis, size_t ndim);
 

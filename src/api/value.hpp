@@ -48,6 +48,7 @@ class Value final : public Handle {
   uint32_t index = 0;
   bool weak = false;
   double number = 0;
+  Array shown;  // what `data` handed out
 
   std::vector<ValueRef> items;  // of a container
   Ref<Opaque> opaque;

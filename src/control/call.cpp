@@ -3,6 +3,7 @@
 #include "primitives/family.hpp"
 #include "transforms/batch.hpp"
 #include "transforms/jvp.hpp"
+#include "transforms/simplify.hpp"
 #include "transforms/transpose.hpp"
 
 namespace jv {
@@ -168,6 +169,14 @@ static void call_batch(BatchTrace& t, const Primitive&, std::span<const Mapped> 
   for (size_t i = 0; i < values.size(); ++i) out.push_back({values[i], results[i].mapped});
 }
 
+static Pruned call_dce(Session& session, const Params& params, std::span<const bool> used) {
+  Pruned p;
+  p.results = Small<bool, 4>(used);
+  JaxprRef part = prune(body(params), used, p.operands);
+  p.params = session.params().make(call_p.sig, {Object(part), params["name"]});
+  return p;
+}
+
 constexpr Primitive call_p = define({
     .name = "jit",
     .signature = "operands'..., jaxpr: jaxpr, name: word",
@@ -178,6 +187,7 @@ constexpr Primitive call_p = define({
     .linearize = call_linearize,
     .transpose_all = call_transpose,
     .batch_all = call_batch,
+    .dce = call_dce,
     .internal = true,
 });
 

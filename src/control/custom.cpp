@@ -1,10 +1,12 @@
 // Custom rules are equations. Without a tangent a call stays a call; with one, linearize runs fwd
 // below and records custom_lin, whose transpose is bwd. fwd and bwd are ordinary traced code, so
 // that their results differentiate again.
+#include <algorithm>
+
 #include "control/call.hpp"
 #include "control/rule.hpp"
 #include "primitives/family.hpp"
-#include "transforms/transpose.hpp"
+#include "transforms/simplify.hpp"
 
 namespace jv {
 
@@ -105,6 +107,25 @@ void call_batch(BatchTrace& t, const Primitive& p, std::span<const Mapped> in, c
     results = bind_call(p, rule, t.cx, operands, home_of(t.cx, operands));
   }
   for (Tracer& r : results) out.push_back({std::move(r), true});
+}
+
+// Outputs that nobody uses go; arguments stay, because bwd may need them.
+Pruned call_dce(Session& session, const Params& params, std::span<const bool> used) {
+  const Jaxpr& j = *primal_jaxpr(params);
+  Pruned p{ParamsRef(&params), Small<bool, 4>(j.invars.size(), true),
+           Small<bool, 4>(used.size(), true)};
+  if (std::find(used.begin(), used.end(), false) == used.end()) return p;
+  auto part = make_ref<Jaxpr>(j);
+  part->outs.clear();
+  for (size_t i = 0; i < used.size(); ++i)
+    if (used[i]) part->outs.push_back(j.outs[i]);
+  p.results = Small<bool, 4>(used);
+  std::vector<Param> values = params.values;
+  values[params.signature->find("call_jaxpr")] = Object(simplify(part));
+  values[params.signature->find("rule")] =
+      Object(prune_rule(rule_of(params), Flags(used), out_avals(j)));
+  p.params = session.params().make(*params.signature, std::move(values));
+  return p;
 }
 
 void refuse_consts(const Params& params, Operands dx) {
@@ -275,6 +296,7 @@ constexpr Primitive custom_vjp_call_p = define({
     .stage = call_stage,
     .linearize = vjp_linearize,
     .batch_all = call_batch,
+    .dce = call_dce,
     .internal = true,
 });
 
@@ -288,6 +310,7 @@ constexpr Primitive custom_jvp_call_p = define({
     .stage = call_stage,
     .linearize = jvp_linearize,
     .batch_all = call_batch,
+    .dce = call_dce,
     .internal = true,
 });
 

@@ -34,6 +34,8 @@ using RuleRef = Ref<const CustomRule>;
 // The rule of the function mapped over its arguments that `mapped` marks. All its outputs are
 // mapped.
 RuleRef batch_rule(RuleRef rule, Flags mapped, int64_t size);
+// The rule of the function with only some of its outputs; bwd gets zeros for the others.
+RuleRef prune_rule(RuleRef rule, Flags kept, Avals all_outputs);
 // What a batched rule's fwd keeps beside its leaves, of which `mapped` are mapped.
 Ref<const RefCounted> batch_residuals(Ref<const RefCounted> structure, Flags mapped);
 

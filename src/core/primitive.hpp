@@ -38,6 +38,14 @@ struct FoldArgs {
 // The operand that the result equals, bit for bit; -1 when none is known to.
 using Fold = int (*)(const FoldArgs&);
 
+// An equation of which some results are not used, with what they alone needed taken out of it.
+struct Pruned {
+  ParamsRef params;
+  Small<bool, 4> operands;  // kept
+  Small<bool, 4> results;   // kept: at least those used
+};
+using Dce = Pruned (*)(Session&, const Params&, std::span<const bool> used);
+
 // How a primitive depends on the operands that its signature marks.
 enum class Linearity {
   nonlinear,
@@ -94,6 +102,7 @@ struct Primitive {
   bool (*keep)(const Params&) =
       nullptr;  // whether an equation runs though nobody needs its results
   Fold fold = nullptr;
+  Dce dce = nullptr;
   bool rearranges = false;     // the result's elements are the operand's: shape operations
   bool involution = false;     // applied twice with equal parameters it is the identity
   bool differentiable = true;  // false: results have no derivative (comparisons, sign, floor)

@@ -1,5 +1,6 @@
 #include "transforms/simplify.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <unordered_set>
 
@@ -14,19 +15,33 @@ bool has_effects(const Eqn& e) {
   return any;
 }
 
-std::vector<bool> find_live(const Jaxpr& j, std::vector<bool>& used) {
-  std::vector<bool> live(j.eqns.size());
+// What a backward pass finds: the equations that are needed, and those of which only a part is.
+struct Liveness {
+  std::vector<bool> eqns, vars;
+  std::unordered_map<size_t, Pruned> pruned;
+};
+
+Small<bool, 4> used_results(const Eqn& e, const std::vector<bool>& vars) {
+  return Small<bool, 4>(vars.begin() + e.first_result, vars.begin() + e.first_result + e.n_results);
+}
+
+Liveness find_live(const Jaxpr& j) {
+  Liveness live{std::vector<bool>(j.eqns.size()), std::vector<bool>(j.vars.size()), {}};
   auto use = [&](Atom a) {
-    if (!a.is_literal()) used[a.index()] = true;
+    if (!a.is_literal()) live.vars[a.index()] = true;
   };
   for (Atom a : j.outs) use(a);
   for (size_t k = j.eqns.size(); k-- > 0;) {
     const Eqn& e = j.eqns[k];
-    bool needed = has_effects(e);
-    for (Var v = e.first_result; v < e.first_result + e.n_results; ++v) needed = needed || used[v];
+    auto used = used_results(e, live.vars);
+    bool needed = has_effects(e) || std::find(used.begin(), used.end(), true) != used.end();
     if (!needed) continue;
-    live[k] = true;
-    for (Atom a : j.operands(e)) use(a);
+    live.eqns[k] = true;
+    const Pruned* pruned = nullptr;
+    if (e.primitive->dce)
+      pruned = &(live.pruned[k] = e.primitive->dce(*j.session, *e.params, used));
+    for (size_t i = 0; i < e.n_operands; ++i)
+      if (!pruned || pruned->operands[i]) use(j.operands(e)[i]);
   }
   return live;
 }
@@ -45,10 +60,12 @@ class Rewriter {
   }
 
   Ref<Jaxpr> run(bool rewrite) {
-    std::vector<bool> used(old_.vars.size());
-    std::vector<bool> live = find_live(old_, used);
-    for (size_t k = 0; k < old_.eqns.size(); ++k)
-      if (live[k]) copy(old_.eqns[k], old_.locations[k], rewrite);
+    Liveness live = find_live(old_);
+    for (size_t k = 0; k < old_.eqns.size(); ++k) {
+      auto pruned = live.pruned.find(k);
+      if (pruned != live.pruned.end()) copy_part(old_.eqns[k], old_.locations[k], pruned->second);
+      else if (live.eqns[k]) copy(old_.eqns[k], old_.locations[k], rewrite);
+    }
     for (Atom a : old_.outs) fresh_->outs.push_back(atom(a));
     return fresh_;
   }
@@ -92,6 +109,19 @@ class Rewriter {
     }
     if (e.primitive->rearranges && e.n_operands == 1) splat_[first] = splat(in[0]);
     if (rewrite && share(e)) changed_ = true;
+  }
+
+  void copy_part(const Eqn& e, uint32_t location, const Pruned& part) {
+    Small<Atom, 4> in;
+    Avals out;
+    for (size_t i = 0; i < e.n_operands; ++i)
+      if (part.operands[i]) in.push_back(atom(old_.operands(e)[i]));
+    for (size_t i = 0; i < e.n_results; ++i)
+      if (part.results[i]) out.push_back(old_.vars[e.first_result + i]);
+    Var next = fresh_->add_eqn(*e.primitive, in, *part.params, out, location);
+    grow();
+    for (uint32_t i = 0; i < e.n_results; ++i)
+      if (part.results[i]) map_[e.first_result + i] = Atom::var(next++);
   }
 
   // A result that needs no equation: an operand, or a number.
@@ -195,21 +225,34 @@ JaxprRef simplify(const JaxprRef& j) {
   return r;
 }
 
-void simplify_linear(Linearized& l) {
-  JaxprRef simple = simplify(l.linear);
-  std::vector<bool> used(simple->vars.size());
-  find_live(*simple, used);
-  auto j = make_ref<Jaxpr>(*simple);
-  Tracers residuals;
-  std::vector<Var> invars;
-  size_t n = l.residuals.size();
-  for (size_t i = 0; i < j->invars.size(); ++i) {
-    if (i < n && !used[j->invars[i]]) continue;
-    invars.push_back(j->invars[i]);
-    if (i < n) residuals.push_back(l.residuals[i]);
+// Drops the inputs that are not used, except those that `keep` says.
+template <class Keep>
+static Ref<Jaxpr> drop_inputs(const Jaxpr& j, Small<bool, 4>& kept, Keep keep) {
+  std::vector<bool> used = find_live(j).vars;
+  auto fresh = make_ref<Jaxpr>(j);
+  fresh->invars.clear();
+  for (size_t i = 0; i < j.invars.size(); ++i) {
+    kept.push_back(used[j.invars[i]] || keep(i));
+    if (kept.back()) fresh->invars.push_back(j.invars[i]);
   }
-  j->invars = std::move(invars);
-  l.linear = j;
+  return fresh;
+}
+
+JaxprRef prune(const Jaxpr& j, std::span<const bool> used, Small<bool, 4>& inputs) {
+  auto part = make_ref<Jaxpr>(j);
+  part->outs.clear();
+  for (size_t i = 0; i < j.outs.size(); ++i)
+    if (used[i]) part->outs.push_back(j.outs[i]);
+  return drop_inputs(*simplify(part), inputs, [](size_t) { return false; });
+}
+
+void simplify_linear(Linearized& l) {
+  Small<bool, 4> kept;
+  Tracers residuals;
+  size_t n = l.residuals.size();
+  l.linear = drop_inputs(*simplify(l.linear), kept, [&](size_t i) { return i >= n; });
+  for (size_t i = 0; i < n; ++i)
+    if (kept[i]) residuals.push_back(l.residuals[i]);
   l.residuals = std::move(residuals);
 }
 

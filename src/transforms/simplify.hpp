@@ -8,6 +8,10 @@ namespace jv {
 
 JaxprRef simplify(const JaxprRef& j);
 
+// The jaxpr with only the outputs that `used` marks, simplified, and without inputs that these do
+// not need; `inputs`: those kept.
+JaxprRef prune(const Jaxpr& j, std::span<const bool> used, Small<bool, 4>& inputs);
+
 // Simplifies the linear half; residuals that it no longer uses are dropped.
 void simplify_linear(Linearized& l);
 

@@ -1,0 +1,151 @@
+#include "capi/wrap.hpp"
+
+#include <cstring>
+
+#include "primitives/ops.hpp"
+
+namespace jv::capi {
+
+bool failed(const View& cx) { return cx.root().error || cx.root().out_of_memory; }
+
+static void set_error(View& cx, Error error) {
+  Root& root = cx.root();
+  if (failed(cx)) return;
+  if (error.file.empty() && root.location) {
+    Location place = root.session().location(root.location);
+    error.file = place.file;
+    error.line = place.line;
+  }
+  root.error = std::make_unique<Error>(std::move(error));
+}
+
+void catch_error(View& cx, const char* who) noexcept {
+  try {
+    try {
+      throw;
+    } catch (Error& e) {
+      set_error(cx, std::move(e));
+    } catch (const std::bad_alloc&) {
+      throw;
+    } catch (const std::exception& e) {
+      set_error(cx, Error(Code::internal, str(who, ": ", e.what())));
+    }
+  } catch (...) {
+    cx.root().out_of_memory = true;
+  }
+}
+
+void fail_null(const char* what) { fail(Code::invalid_argument, what, " is NULL"); }
+
+Value& value(View&, jaxvjp_value* v, const char* what) { return required(unwrap(v), what); }
+Function& function(View& cx, jaxvjp_function* f, const char* what) {
+  Function& function = required(unwrap(f), what);
+  if (function.session.get() != &cx.session())
+    fail(Code::invalid_argument, what, " is of another session");
+  return function;
+}
+TypedJaxpr& jaxpr(View& cx, jaxvjp_jaxpr* j, const char* what) {
+  TypedJaxpr& typed = required(unwrap(j), what);
+  if (typed.jaxpr->session.get() != &cx.session())
+    fail(Code::invalid_argument, what, " is of another session");
+  return typed;
+}
+
+Values values(View& cx, jaxvjp_value* const* items, size_t n, const char* what) {
+  if (n && !items) fail_null(what);
+  Values all;
+  for (size_t i = 0; i < n; ++i) {
+    if (!items[i]) fail(Code::invalid_argument, what, "[", i, "] is NULL");
+    all.push_back(ValueRef(&value(cx, items[i], what)));
+  }
+  return all;
+}
+
+std::span<const int64_t> ints(const int64_t* p, size_t n, const char* what) {
+  if (n && !p) fail_null(what);
+  return {p, n};
+}
+
+DType dtype(int32_t code) {
+  if (!is_valid(DType(code))) fail(Code::dtype, "there is no dtype ", code);
+  return DType(code);
+}
+
+const char* keep(View& cx, std::string text) {
+  return static_cast<StringHandle*>(cx.keep(make_ref<StringHandle>(std::move(text))))->text.c_str();
+}
+
+void read_options_bytes(void* to, size_t known, const void* from, const char* what) {
+  size_t size;
+  std::memcpy(&size, from, sizeof size);
+  if (size < sizeof size)
+    fail(Code::invalid_argument, what, ": struct_size is ", size, "; set it to sizeof the struct");
+  auto* bytes = static_cast<const unsigned char*>(from);
+  for (size_t i = known; i < size; ++i)
+    if (bytes[i])
+      fail(Code::abi_mismatch, what, ": an option that this version of the library does not know");
+  std::memcpy(to, from, std::min(size, known));
+}
+
+void check_flags(int32_t given, int32_t known, const char* what) {
+  if (given & ~known) fail(Code::invalid_argument, what, ": unknown flags ", given & ~known);
+}
+
+// The dtype that numbers take: that of the first array operand which is no mask, else that of a
+// mask, else f64.
+static DType common_dtype(View& cx, std::span<jaxvjp_value* const> handles) {
+  DType found = DType::none;
+  for (size_t i = 0; i < handles.size(); ++i) {
+    if (!handles[i]) fail(Code::invalid_argument, "operand ", i, " is NULL");
+    const Value& v = value(cx, handles[i], "operand");
+    if (v.weak || v.kind != Kind::array) continue;
+    if (v.aval->dtype != DType::boolean) return v.aval->dtype;
+    found = DType::boolean;
+  }
+  return found == DType::none ? DType::f64 : found;
+}
+
+void operands(View& cx, std::span<jaxvjp_value* const> handles, Tracers& out) {
+  DType dtype = common_dtype(cx, handles);
+  for (jaxvjp_value* handle : handles) {
+    Tracer t = tracer_of(cx, *unwrap(handle), dtype);
+    out.push_back(cx.staging ? cx.staging->lift(t) : std::move(t));
+  }
+}
+
+// ---- broadcasting
+
+static void widen(const char* name, Shape& shape, std::span<const int64_t> other) {
+  while (shape.size() < other.size()) shape.insert(0, 1);
+  size_t offset = shape.size() - other.size();
+  for (size_t i = 0; i < other.size(); ++i) {
+    int64_t& d = shape[offset + i];
+    if (d == 1) d = other[i];
+    else if (other[i] != 1 && other[i] != d)
+      fail(Code::shape, name, ": shapes ", to_string(std::span<const int64_t>(shape)), " and ",
+           to_string(other), " do not broadcast");
+  }
+}
+
+static Tracer broadcast_to(const Tracer& x, const Shape& shape) {
+  if (x.shape() == shape) return x;
+  Ints kept, dims;
+  size_t offset = shape.size() - x.shape().size();
+  for (size_t i = 0; i < x.shape().size(); ++i) {
+    if (x.shape()[i] == 1 && shape[offset + i] != 1) continue;
+    kept.push_back(x.shape()[i]);
+    dims.push_back(int64_t(offset + i));
+  }
+  return broadcast_in_dim(kept.size() == x.shape().size() ? x : reshape(x, kept), shape, dims);
+}
+
+void broadcast(const char* name, Tracers& x) {
+  bool same = true;
+  for (const Tracer& t : x) same = same && t.shape() == x[0].shape();
+  if (same) return;
+  Shape shape;
+  for (const Tracer& t : x) widen(name, shape, t.shape());
+  for (Tracer& t : x) t = broadcast_to(t, shape);
+}
+
+}  // namespace jv::capi

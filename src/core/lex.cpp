@@ -1,0 +1,142 @@
+#include "core/lex.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <vector>
+
+namespace jv {
+namespace {
+
+bool is_space(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_word(char c) {
+  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+bool is_number(char c) { return is_word(c) || c == '+' || c == '-' || c == '.'; }
+
+}  // namespace
+
+void Lexer::skip_spaces() {
+  while (at_ < text_.size() && is_space(text_[at_])) ++at_;
+}
+
+bool Lexer::accept(char c) {
+  if (peek() != c || at_end()) return false;
+  ++at_;
+  return true;
+}
+
+bool Lexer::accept(std::string_view word, char after) {
+  if (peek_word() != word || (after && sign_after_word() != after)) return false;
+  at_ += word.size();
+  return true;
+}
+
+void Lexer::expect(char c, const char* where) {
+  if (!accept(c)) fail_expected(str("'", c, "'", where));
+}
+
+void Lexer::expect(std::string_view word) {
+  if (!accept(word)) fail_expected(str("'", word, "'"));
+}
+
+std::string_view Lexer::peek_word() {
+  skip_spaces();
+  size_t end = at_;
+  if (!is_digit(at(at_)))
+    while (is_word(at(end))) ++end;
+  return text_.substr(at_, end - at_);
+}
+
+std::string_view Lexer::word(const char* expected) {
+  std::string_view w = peek_word();
+  if (w.empty()) fail_expected(expected);
+  at_ += w.size();
+  return w;
+}
+
+std::string_view Lexer::peek_number() {
+  skip_spaces();
+  size_t end = at_;
+  while (is_number(at(end))) ++end;
+  return text_.substr(at_, end - at_);
+}
+
+int64_t Lexer::integer(const char* expected) {
+  std::string_view digits = peek_number();
+  int64_t value = 0;
+  auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (error == std::errc::result_out_of_range)
+    fail_at(at_, "an integer is too large: ", digits.substr(0, 40));
+  if (error != std::errc()) fail_expected(expected);
+  at_ += size_t(end - digits.data());
+  return value;
+}
+
+char Lexer::sign_after_word() {
+  size_t i = at_ + peek_word().size();
+  while (is_space(at(i))) ++i;
+  return at(i);
+}
+
+bool Lexer::begins_line() {
+  size_t i = place();
+  while (i > 0 && is_space(text_[i - 1]))
+    if (text_[--i] == '\n') return true;
+  return i == 0;
+}
+
+// Does `name=` come next?
+bool Lexer::assignment_at(size_t i) const {
+  if (at(i) == ' ' && !is_space(at(i + 1))) ++i;
+  size_t begin = i;
+  while (is_word(at(i))) ++i;
+  return i > begin && at(i) == '=';
+}
+
+std::string_view Lexer::raw() {
+  size_t begin = place(), depth = 0, end = begin;
+  for (size_t i = begin; i < text_.size(); ++i) {
+    char c = text_[i];
+    if (depth == 0 && (is_space(c) || c == ',') && assignment_at(i + 1)) break;
+    if (is_space(c)) continue;
+    if (depth == 0 && (c == ']' || c == ')' || c == '}')) break;
+    if (c == '(' || c == '[' || c == '{') ++depth;
+    if (c == ')' || c == ']' || c == '}') --depth;
+    end = i + 1;
+  }
+  at_ = end;
+  return text_.substr(begin, end - begin);
+}
+
+void Lexer::skip_braces() {
+  size_t begin = place(), depth = 0;
+  expect('{');
+  for (++depth; depth > 0; ++at_) {
+    if (at_ == text_.size()) fail_at(begin, "'{' is not closed");
+    if (text_[at_] == '{') ++depth;
+    if (text_[at_] == '}') --depth;
+  }
+}
+
+void Lexer::fail_expected(std::string_view expected) {
+  fail_at(place(), "expected ", expected, ", got ", found());
+}
+
+std::string Lexer::found() {
+  if (at_end()) return "the end of the text";
+  std::string_view piece = peek_number().substr(0, 30);
+  if (!piece.empty()) return str("'", piece, "'");
+  unsigned char c = text_[at_];
+  if (c >= 0x20 && c < 0x7f) return str("'", char(c), "'");
+  return str("a byte ", int(c));
+}
+
+std::string Lexer::position(size_t place) const {
+  std::string_view before = text_.substr(0, place);
+  size_t line = size_t(std::count(before.begin(), before.end(), '\n')) + 1;
+  size_t last = before.rfind('\n');
+  return str("line ", line, ", column ", last == before.npos ? place + 1 : place - last, ": ");
+}
+
+}  // namespace jv

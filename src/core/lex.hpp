@@ -1,0 +1,63 @@
+// Lexer: a cursor over a text that a parser reads. Spaces and newlines mean nothing; every error
+// names line and column, what was expected and what is there. Knows no grammar.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "core/error.hpp"
+
+namespace jv {
+
+class Lexer {
+ public:
+  explicit Lexer(std::string_view text) : text_(text) {}
+
+  // The next character that is no space; 0 at the end.
+  char peek() { return skip_spaces(), at(at_); }
+  bool at_end() { return skip_spaces(), at_ == text_.size(); }
+  // Where the next word, number or sign begins.
+  size_t place() { return skip_spaces(), at_; }
+  void go_to(size_t place) { at_ = place; }
+
+  bool accept(char c);
+  // `after`: the sign that has to follow the word, 0 for any.
+  bool accept(std::string_view word, char after = 0);
+  void expect(char c, const char* where = "");
+  void expect(std::string_view word);
+
+  // A name: letters, digits and _. Empty when there is none.
+  std::string_view peek_word();
+  std::string_view word(const char* expected);
+  // Letters, digits and the signs of a number: 1e-05, -inf, True.
+  std::string_view peek_number();
+  int64_t integer(const char* expected = "an integer");
+  // The sign behind the next word, or 0.
+  char sign_after_word();
+  // Has the line of the next word nothing before it?
+  bool begins_line();
+
+  // Text as it stands, with balanced brackets: to the closing one that is not part of it, or the
+  // end. Blanks and commas belong to it unless `name=` follows them.
+  std::string_view raw();
+  // Over a text in braces.
+  void skip_braces();
+
+  template <class... Parts>
+  [[noreturn]] void fail_at(size_t place, const Parts&... parts) const {
+    jv::fail(Code::parse, position(place), str(parts...));
+  }
+  [[noreturn]] void fail_expected(std::string_view expected);
+  std::string position(size_t place) const;  // "line 3, column 7: "
+
+ private:
+  char at(size_t i) const { return i < text_.size() ? text_[i] : '\0'; }
+  void skip_spaces();
+  std::string found();  // what is here, for a message
+  bool assignment_at(size_t i) const;
+
+  std::string_view text_;
+  size_t at_ = 0;
+};
+
+}  // namespace jv

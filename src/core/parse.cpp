@@ -1,0 +1,356 @@
+#include "core/parse.hpp"
+
+#include <unordered_map>
+
+#include "core/parse_values.hpp"
+#include "core/pytree.hpp"
+
+namespace jv {
+namespace {
+
+using Find = const Primitive* (*)(std::string_view);
+
+// Names that JAX has for primitives of ours.
+std::string_view our_name(std::string_view name) {
+  if (name == "pjit") return "jit";
+  if (name == "add_any") return "add";
+  return name;
+}
+
+// A finished jaxpr: how deep it nests, and its equations with those of the jaxprs that it holds,
+// counted as often as it holds them.
+struct Parsed {
+  JaxprRef jaxpr;
+  size_t depth = 1, size = 0;
+};
+
+class Parser {
+ public:
+  Parser(Session& session, std::string_view text, Find find)
+      : session_(session), lex_(text), find_(find) {}
+
+  JaxprRef parse() {
+    read_definitions();
+    Parsed main = read_jaxpr();
+    if (!lex_.at_end()) lex_.fail_expected("the end of the text");
+    for (auto& [name, d] : definitions_) define(d);  // those that nobody uses
+    verify(*main.jaxpr);
+    return main.jaxpr;
+  }
+
+ private:
+  // A jaxpr that is being read. Names mean something in their own jaxpr only.
+  struct Scope {
+    Parsed result;
+    Ref<Jaxpr> jaxpr;
+    std::unordered_map<std::string_view, Var> names;
+    std::vector<Var> unnamed;  // those called _
+  };
+  struct Binder {
+    std::string_view name;
+    size_t place;
+    Aval aval;
+  };
+  struct Definition {
+    size_t place;
+    Parsed parsed;
+    bool open = false;  // being read: a use of it now is a cycle
+  };
+  struct Equation {
+    size_t place = 0;
+    const Primitive* primitive = nullptr;
+    std::vector<Binder> results;
+    std::vector<Param> params;
+    Small<Atom, 4> operands;
+  };
+
+  // ---- shared jaxprs: let f = { ... } in
+
+  void read_definitions() {
+    while (lex_.accept("let")) {
+      size_t place = lex_.place();
+      std::string_view name = lex_.word("the name of a jaxpr");
+      lex_.expect('=');
+      Definition d;
+      d.place = lex_.place();
+      lex_.skip_braces();
+      lex_.expect("in");
+      if (!definitions_.emplace(name, std::move(d)).second)
+        lex_.fail_at(place, "'", name.substr(0, 40), "' is defined twice");
+    }
+  }
+
+  // Read where it is first meant; they may stand in any order.
+  const Parsed& define(Definition& d) {
+    if (d.parsed.jaxpr) return d.parsed;
+    if (d.open) lex_.fail_at(d.place, "a jaxpr that holds itself");
+    d.open = true;
+    size_t back = lex_.place();
+    lex_.go_to(d.place);
+    d.parsed = read_jaxpr();
+    lex_.go_to(back);
+    return d.parsed;
+  }
+
+  // The value of a parameter: in braces, or by name.
+  Object read_sub_jaxpr(Scope& scope) {
+    size_t place = lex_.place();
+    Parsed sub;
+    if (lex_.peek() == '{') {
+      sub = read_jaxpr();
+    } else {
+      std::string_view name = lex_.word("'{' or the name of a jaxpr");
+      auto it = definitions_.find(name);
+      if (it == definitions_.end())
+        lex_.fail_at(place, "no jaxpr is called '", name.substr(0, 40), "'");
+      sub = define(it->second);
+    }
+    scope.result.depth = std::max(scope.result.depth, sub.depth + 1);
+    scope.result.size += sub.size;
+    check_limits(scope.result, place);
+    return sub.jaxpr;
+  }
+
+  void check_limits(const Parsed& p, size_t place) {
+    constexpr size_t max_size = size_t{1} << 24;
+    if (p.depth > max_depth)
+      lex_.fail_at(place, "jaxprs are nested deeper than ", max_depth, " levels");
+    if (p.size > max_size)
+      lex_.fail_at(place, "the program has more than ", max_size, " equations");
+  }
+
+  // ---- one jaxpr
+
+  Parsed read_jaxpr() {
+    if (++depth_ > max_depth)
+      lex_.fail_at(lex_.place(), "jaxprs are nested deeper than ", max_depth, " levels");
+    Scope scope;
+    scope.jaxpr = make_ref<Jaxpr>(session_);
+    read_inputs(scope);
+    while (!(lex_.peek_word() == "in" && lex_.sign_after_word() == '(')) {
+      read_equation(scope);
+      lex_.accept(';');
+    }
+    lex_.expect("in");
+    read_outputs(scope);
+    lex_.expect('}');
+    --depth_;
+    scope.result.jaxpr = scope.jaxpr;
+    return scope.result;
+  }
+
+  void read_inputs(Scope& scope) {
+    lex_.expect('{');
+    lex_.expect("lambda");
+    if (lex_.peek() != ';')
+      lex_.fail_at(lex_.place(),
+                   "expected ';': the constants of a printed jaxpr have no numbers in its text; "
+                   "make them inputs");
+    lex_.expect(';');
+    while (lex_.peek() != '.') {
+      Binder b = read_binder("an input or '.'");
+      bind(scope, b, scope.jaxpr->add_input(b.aval));
+    }
+    lex_.expect('.');
+    lex_.expect("let");
+  }
+
+  Binder read_binder(const char* expected) {
+    size_t place = lex_.place();
+    std::string_view name = lex_.word(expected);
+    lex_.expect(':', " and the variable's type");
+    return {name, place, read_type(session_, lex_)};
+  }
+
+  void bind(Scope& scope, const Binder& b, Var v) {
+    if (b.name == "_") return scope.unnamed.push_back(v);
+    if (!scope.names.emplace(b.name, v).second)
+      lex_.fail_at(b.place, "'", b.name.substr(0, 40), "' is defined twice");
+  }
+
+  void read_outputs(Scope& scope) {
+    lex_.expect('(');
+    std::vector<size_t> unnamed;  // results that are called _
+    std::vector<Atom>& outs = scope.jaxpr->outs;
+    while (!lex_.accept(')')) {
+      if (lex_.peek_word() == "_") unnamed.push_back(outs.size());
+      outs.push_back(lex_.accept("_") ? Atom() : read_atom(scope));
+      if (lex_.peek() != ')') lex_.expect(',', " or ')'");
+    }
+    // JAX calls results so that the caller drops: which is which is of no consequence.
+    for (size_t i = 0; i < unnamed.size(); ++i) {
+      if (i >= scope.unnamed.size()) lex_.fail_at(lex_.place(), "'_' is not defined");
+      outs[unnamed[i]] = Atom::var(scope.unnamed[i]);
+    }
+  }
+
+  Atom read_atom(Scope& scope) {
+    if (at_literal(lex_)) return scope.jaxpr->add_literal(read_literal(session_, lex_));
+    size_t place = lex_.place();
+    std::string_view name = lex_.word("a variable or a literal");
+    auto it = scope.names.find(name);
+    if (it == scope.names.end()) lex_.fail_at(place, "'", name.substr(0, 40), "' is not defined");
+    return Atom::var(it->second);
+  }
+
+  // ---- equations
+
+  void read_equation(Scope& scope) {
+    Equation e;
+    while (lex_.sign_after_word() == ':' && !lex_.peek_word().empty())
+      e.results.push_back(read_binder("a result"));
+    if (!lex_.accept('=') && !e.results.empty()) lex_.fail_expected("a result or '='");
+    e.place = lex_.place();
+    e.primitive = &read_primitive();
+    if (lex_.accept('[')) {
+      e.params = read_params(lex_, *e.primitive, [&] { return read_sub_jaxpr(scope); });
+      lex_.expect(']');
+    } else {
+      e.params.resize(e.primitive->sig.n_params);
+    }
+    while (at_operand()) e.operands.push_back(read_atom(scope));
+    add(scope, e);
+    ++scope.result.size;
+    check_limits(scope.result, e.place);
+  }
+
+  const Primitive& read_primitive() {
+    size_t place = lex_.place();
+    std::string_view name = lex_.word("the name of a primitive");
+    const Primitive* p = find_(our_name(name));
+    if (!p)
+      fail(Code::not_found, lex_.position(place), "no primitive is called '", name.substr(0, 40),
+           "'");
+    for (size_t i = 0; i < p->sig.n_params; ++i)
+      if (p->sig.params[i].kind == ParamKind::object)
+        lex_.fail_at(place, name, " holds a custom rule, whose callbacks no text can say");
+    return *p;
+  }
+
+  // What follows an equation begins with a sign, `in (`, results `name:type`, or, where an equation
+  // has no results, with `name[`.
+  bool at_operand() {
+    std::string_view word = lex_.peek_word();
+    if (at_literal(lex_)) return word.empty() || !is_result();
+    char sign = lex_.sign_after_word();
+    return !word.empty() && sign != ':' && sign != '[' && !(word == "in" && sign == '(');
+  }
+
+  // `inf` and `nan` are names of variables too (the 5,752nd and the 8,802nd): results stand first
+  // on their line, with another one or `=` behind them on the same.
+  bool is_result() {
+    if (!lex_.begins_line() || lex_.peek_word() == "True" || lex_.peek_word() == "False")
+      return false;
+    size_t back = lex_.place();
+    read_binder("a result");
+    bool result = lex_.peek() == '=' || (!lex_.at_end() && !lex_.begins_line());
+    lex_.go_to(back);
+    return result;
+  }
+
+  Avals avals_of(const Scope& scope, std::span<const Atom> atoms) {
+    Avals avals;
+    for (Atom a : atoms) avals.push_back(scope.jaxpr->aval(a));
+    return avals;
+  }
+
+  void add(Scope& scope, Equation& e) {
+    const Primitive& p = *e.primitive;
+    if (!p.sig.accepts(e.operands.size()))
+      lex_.fail_at(e.place, p.name, " takes ", p.sig.n_operands, p.sig.variadic() ? " or more" : "",
+                   " operands, got ", e.operands.size());
+    Avals declared, found;
+    for (const Binder& b : e.results) declared.push_back(b.aval);
+    ParamsRef params = complete_params(session_, lex_, e.place, p, std::move(e.params),
+                                       avals_of(scope, e.operands), declared);
+    infer(scope, e, *params, found);
+    check_results(e, found);
+    Var v = scope.jaxpr->add_eqn(p, e.operands, *params, found, 0);
+    for (const Binder& b : e.results) bind(scope, b, v++);
+  }
+
+  // Types of the results; where operands are to be broadcast first, they are.
+  void infer(Scope& scope, Equation& e, const Params& params, Avals& found) {
+    try {
+      e.primitive->abstract_eval(session_, avals_of(scope, e.operands), params, found);
+    } catch (Error& error) {
+      if (broadcast_operands(scope, e)) {
+        found.clear();
+        return infer(scope, e, params, found);
+      }
+      if (!error.is(Code::shape) && !error.is(Code::dtype)) error.code = int32_t(Code::parse);
+      error.message = lex_.position(e.place) + error.message.substr(0, 400);
+      throw;
+    }
+  }
+
+  // In JAX an operation without parameters takes numbers, and axes of size 1, among arrays. False
+  // when nothing is to be broadcast, or cannot be.
+  bool broadcast_operands(Scope& scope, Equation& e) {
+    const Primitive* p = find_("broadcast_in_dim");
+    if (!p || e.primitive->sig.n_params || e.operands.size() < 2 || e.results.size() != 1)
+      return false;
+    const Shape& to = e.results[0].aval->shape;
+    bool any = false;
+    for (Atom a : e.operands) {
+      const Shape& from = scope.jaxpr->aval(a)->shape;
+      if (!from.empty() && !stretches(from, to)) return false;
+      any |= from != to;
+    }
+    for (Atom& a : e.operands)
+      if (scope.jaxpr->aval(a)->shape != to) a = broadcast(scope, *p, a, to);
+    return any;
+  }
+
+  static bool stretches(const Shape& from, const Shape& to) {
+    bool fits = from.size() == to.size();
+    for (size_t i = 0; fits && i < to.size(); ++i) fits = from[i] == to[i] || from[i] == 1;
+    return fits;
+  }
+
+  Atom broadcast(Scope& scope, const Primitive& p, Atom a, const Shape& to) {
+    Ints dims;
+    for (size_t i = 0; i < scope.jaxpr->aval(a)->ndim(); ++i) dims.push_back(int64_t(i));
+    std::vector<Param> values(p.sig.n_params);
+    values[p.sig.find("shape")] = to;
+    values[p.sig.find("broadcast_dimensions")] = dims;
+    ParamsRef params = session_.params().make(p.sig, std::move(values));
+    Aval aval = session_.aval(scope.jaxpr->aval(a)->dtype, to);
+    return Atom::var(scope.jaxpr->add_eqn(p, {&a, 1}, *params, {&aval, 1}, 0));
+  }
+
+  void check_results(const Equation& e, const Avals& found) {
+    if (found.size() != e.results.size())
+      lex_.fail_at(e.place, e.primitive->name, " has ", found.size(), " results, got ",
+                   e.results.size(), " names");
+    for (size_t i = 0; i < found.size(); ++i)
+      if (found[i] != e.results[i].aval)
+        fail(found[i]->dtype == e.results[i].aval->dtype ? Code::shape : Code::dtype,
+             lex_.position(e.results[i].place), "'", e.results[i].name.substr(0, 40), "' is ",
+             to_string(e.results[i].aval), ", but the result of ", e.primitive->name, " is ",
+             to_string(found[i]));
+  }
+
+  Session& session_;
+  Lexer lex_;
+  Find find_;
+  std::unordered_map<std::string_view, Definition> definitions_;
+  size_t depth_ = 0;
+};
+
+}  // namespace
+
+JaxprRef parse_jaxpr(Session& session, std::string_view text, Find find) {
+  return Parser(session, text, find).parse();
+}
+
+ParamsRef parse_params(Session& session, const Primitive& p, std::string_view text,
+                       std::span<const Aval> in) {
+  Lexer lex(text);
+  std::vector<Param> values =
+      read_params(lex, p, [&]() -> Object { lex.fail_expected("no jaxpr here"); });
+  if (!lex.at_end()) lex.fail_expected("the end of the parameters");
+  return complete_params(session, lex, 0, p, std::move(values), in, {});
+}
+
+}  // namespace jv

@@ -1,0 +1,268 @@
+#include "core/parse_values.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+
+#include "core/session.hpp"
+
+namespace jv {
+
+static constexpr size_t max_message = 400;  // of what another layer says about hostile types
+
+// ---- types and literals
+
+static DType dtype_called(std::string_view name, std::string_view DTypeInfo::*column) {
+  for (const DTypeInfo& row : dtype_table)
+    if (row.*column == name) return row.dtype;
+  return DType::none;
+}
+
+// f(): items between `(` and `)` or `[` and `]`; a comma may follow the last one.
+template <class F>
+static void read_sequence(Lexer& lex, F&& f) {
+  char close = lex.peek() == '(' ? ')' : ']';
+  if (!lex.accept('(') && !lex.accept('[')) lex.fail_expected("'(' or '['");
+  while (!lex.accept(close)) {
+    f();
+    if (lex.peek() != close) lex.expect(',', str(" or '", close, "'").c_str());
+  }
+}
+
+Aval read_type(Session& session, Lexer& lex) {
+  size_t place = lex.place();
+  std::string_view name = lex.word("a type");
+  DType dtype = dtype_called(name, &DTypeInfo::name);
+  if (dtype == DType::none) lex.fail_at(place, "no such dtype: ", name.substr(0, 40));
+  if (lex.peek() != '[') lex.fail_expected("'[' and the shape");
+  Shape shape;
+  read_sequence(lex, [&] { shape.push_back(lex.integer("the size of an axis")); });
+  try {
+    return session.aval(dtype, shape);
+  } catch (Error& e) {
+    e.message = lex.position(place) + e.message.substr(0, max_message);
+    throw;
+  }
+}
+
+bool at_literal(Lexer& lex) {
+  char c = lex.peek();
+  if ((c >= '0' && c <= '9') || c == '-') return true;
+  std::string_view word = lex.peek_word();
+  return (word == "inf" || word == "nan" || word == "True" || word == "False") &&
+         lex.sign_after_word() == ':';
+}
+
+// The whole text as a number of this type; false when it is none or does not fit.
+template <class T>
+static bool from_text(std::string_view text, T& out) {
+  if constexpr (std::is_same_v<T, bool>) {
+    out = text == "True";
+    return out || text == "False";
+  } else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {
+    float wide = 0;
+    if (!from_text(text, wide)) return false;
+    out = T(wide);
+    return std::isfinite(float(out)) == std::isfinite(wide);
+  } else {
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+    return error == std::errc() && end == text.data() + text.size();
+  }
+}
+
+Array read_literal(Session& session, Lexer& lex) {
+  size_t place = lex.place();
+  std::string_view text = lex.peek_number();
+  lex.go_to(place + text.size());
+  lex.expect(':', " and the type of the literal");
+  Aval aval = read_type(session, lex);
+  if (aval->ndim()) lex.fail_at(place, "a literal has rank 0, not ", to_string(aval));
+  Array a = Array::allocate(session, aval);
+  if (aval->dtype == DType::float0) return a;
+  bool read = visit_dtype(aval->dtype, [&]<class T>(Type<T>) {
+    T value{};
+    bool ok = from_text(text, value);
+    *a.mutable_data<T>() = value;
+    return ok;
+  });
+  if (!read) lex.fail_at(place, "'", text.substr(0, 40), "' is no number of ", to_string(aval));
+  return a;
+}
+
+// ---- values of parameters
+
+static bool read_bool(Lexer& lex) {
+  if (lex.accept("True")) return true;
+  if (!lex.accept("False")) lex.fail_expected("True or False");
+  return false;
+}
+
+// JAX prints some integers as np.int64(1).
+static int64_t read_integer(Lexer& lex) {
+  if (!lex.accept("np", '.')) return lex.integer();
+  lex.expect('.');
+  lex.word("the name of an integer type");
+  lex.expect('(');
+  int64_t value = lex.integer();
+  lex.expect(')');
+  return value;
+}
+
+static Ints read_ints(Lexer& lex) {
+  Ints ints;
+  read_sequence(lex, [&] { ints.push_back(read_integer(lex)); });
+  return ints;
+}
+
+static Dims read_padding(Lexer& lex) {
+  Dims dims;
+  read_sequence(lex, [&] {
+    size_t place = lex.place();
+    dims.push_back(read_ints(lex));
+    if (dims.back().size() != 3) lex.fail_at(place, "expected (low, high, interior)");
+  });
+  return dims;
+}
+
+// (([1], [0]), ([], [])): two pairs.
+static Dims read_dims(Lexer& lex) {
+  Dims dims;
+  size_t place = lex.place();
+  read_sequence(lex, [&] {
+    size_t before = dims.size();
+    read_sequence(lex, [&] { dims.push_back(read_ints(lex)); });
+    if (dims.size() != before + 2) lex.fail_at(place, "expected pairs of lists");
+  });
+  if (dims.size() != 4)
+    lex.fail_at(place, "expected two pairs of lists: contracted and batch dimensions");
+  return dims;
+}
+
+static Param read_dtype(Lexer& lex) {
+  size_t place = lex.place();
+  std::string_view name = lex.word("a dtype");
+  DType dtype = dtype_called(name, &DTypeInfo::long_name);
+  if (dtype == DType::none) dtype = dtype_called(name, &DTypeInfo::name);
+  if (dtype == DType::none) lex.fail_at(place, "no such dtype: ", name.substr(0, 40));
+  return dtype;
+}
+
+// A parameter of JAX's that has one value here. All arithmetic has the highest precision.
+static Param read_none(Lexer& lex) {
+  size_t place = lex.place();
+  std::string_view value = lex.raw();
+  if (value != "None" && !value.starts_with("Precision.") && !value.starts_with("(Precision."))
+    lex.fail_at(place, "expected None, got ", value.substr(0, 40));
+  return {};
+}
+
+static Param read_word(Lexer& lex) {
+  std::string_view word = lex.raw();
+  if (word.empty()) lex.fail_expected("a name");
+  return std::string(word);
+}
+
+static Param read_flags(Lexer& lex) {
+  Ints flags;
+  read_sequence(lex, [&] { flags.push_back(read_bool(lex)); });
+  return flags;
+}
+
+static Param read_value(Lexer& lex, ParamKind kind, const std::function<Object()>& read_jaxpr) {
+  switch (kind) {
+    case ParamKind::boolean: return read_bool(lex);
+    case ParamKind::integer: return read_integer(lex);
+    case ParamKind::ints: return read_ints(lex);
+    case ParamKind::strides: return lex.accept("None") ? Param() : Param(read_ints(lex));
+    case ParamKind::padding: return read_padding(lex);
+    case ParamKind::dims: return read_dims(lex);
+    case ParamKind::dtype: return read_dtype(lex);
+    case ParamKind::dtype_or_none: return lex.accept("None") ? Param() : read_dtype(lex);
+    case ParamKind::none: return read_none(lex);
+    case ParamKind::word: return read_word(lex);
+    case ParamKind::flags: return read_flags(lex);
+    case ParamKind::jaxpr: return read_jaxpr();
+    default: lex.fail_expected("a parameter that can be written");
+  }
+}
+
+// ---- lists of parameters
+
+// Parameters that JAX has and this library does not, since they change no number.
+static bool is_extra(std::string_view name, std::string_view value) {
+  constexpr std::string_view with_any_value[] = {
+      "weak_type",     "donated_invars", "keep_unused",         "inline",   "in_shardings",
+      "out_shardings", "in_layouts",     "out_layouts",         "ctx_mesh", "resource_env",
+      "name_stack",    "effects",        "compiler_options_kvs"};
+  constexpr std::string_view that_must_be_off[] = {"accuracy", "dimensions", "out_dtype",
+                                                   "conjugate_a"};
+  auto among = [&](auto& list) {
+    return std::find(std::begin(list), std::end(list), name) != std::end(list);
+  };
+  if (among(with_any_value)) return true;
+  return (value == "None" || value == "False") &&
+         (among(that_must_be_off) || name.ends_with("sharding"));
+}
+
+static std::string names_of(const Signature& sig) {
+  std::string names;
+  for (size_t i = 0; i < sig.n_params; ++i)
+    if (sig.params[i].kind != ParamKind::object)
+      names += (names.empty() ? "" : ", ") + std::string(sig.params[i].name);
+  return names.empty() ? "none" : names;
+}
+
+std::vector<Param> read_params(Lexer& lex, const Primitive& p,
+                               const std::function<Object()>& read_jaxpr) {
+  std::vector<Param> values(p.sig.n_params);
+  std::array<bool, std::tuple_size_v<decltype(Signature::params)>> given{};
+  while (!lex.at_end() && lex.peek() != ']') {
+    size_t place = lex.place();
+    std::string_view name = lex.word("the name of a parameter or ']'");
+    lex.expect('=');
+    size_t i = p.sig.find(name);
+    if (i < p.sig.n_params && p.sig.params[i].kind != ParamKind::object) {
+      if (given[i]) lex.fail_at(place, p.name, ": the parameter ", name, " is given twice");
+      given[i] = true;
+      values[i] = read_value(lex, p.sig.params[i].kind, read_jaxpr);
+    } else if (!is_extra(name, lex.raw())) {
+      lex.fail_at(place, p.name, ": no parameter ", name.substr(0, 40),
+                  " with this value; it takes: ", names_of(p.sig));
+    }
+    lex.accept(',');
+  }
+  return values;
+}
+
+// What a parameter is that was left out; monostate when nothing says it.
+static Param default_of(const Signature::Param& param, std::span<const Aval> in,
+                        std::span<const Aval> out) {
+  switch (param.kind) {
+    case ParamKind::boolean: return false;
+    case ParamKind::dtype_or_none: return DType::none;
+    case ParamKind::strides: return in.empty() ? Param() : Param(Ints(in[0]->ndim(), 1));
+    case ParamKind::ints:
+      // Those that JAX does not print, because the result's type says it or because it is ().
+      if (param.name == "shape" && out.size() == 1) return out[0]->shape;
+      if (param.name == "broadcast_dimensions") return Ints();
+      return {};
+    default: return {};
+  }
+}
+
+ParamsRef complete_params(Session& session, const Lexer& lex, size_t place, const Primitive& p,
+                          std::vector<Param> values, std::span<const Aval> in,
+                          std::span<const Aval> out) {
+  for (size_t i = 0; i < values.size(); ++i) {
+    const Signature::Param& param = p.sig.params[i];
+    if (param.kind == ParamKind::none || !std::holds_alternative<std::monostate>(values[i]))
+      continue;
+    values[i] = default_of(param, in, out);
+    if (std::holds_alternative<std::monostate>(values[i]))
+      lex.fail_at(place, p.name, ": the parameter ", param.name, " is missing");
+  }
+  return session.params().make(p.sig, std::move(values));
+}
+
+}  // namespace jv

@@ -1,0 +1,27 @@
+// What the parser of jaxprs reads inside an equation: types, literals, parameters. Parameters are
+// read by the kinds of the primitive's signature; what JAX leaves out is completed afterwards, from
+// the types of operands and results.
+#pragma once
+#include <functional>
+
+#include "core/lex.hpp"
+#include "core/primitive.hpp"
+
+namespace jv {
+
+// f32[2,3]
+Aval read_type(Session& session, Lexer& lex);
+// 2.0:f32[]. Is one next? Names like `inf` are variables too; a colon after one makes it a number.
+bool at_literal(Lexer& lex);
+Array read_literal(Session& session, Lexer& lex);
+
+// Reads `name=value ...` up to the closing bracket or the end. Values in the order of the
+// signature; monostate where nothing was given.
+std::vector<Param> read_params(Lexer& lex, const Primitive& p,
+                               const std::function<Object()>& read_jaxpr);
+// Fills what was left out. `place`: of the equation.
+ParamsRef complete_params(Session& session, const Lexer& lex, size_t place, const Primitive& p,
+                          std::vector<Param> values, std::span<const Aval> in,
+                          std::span<const Aval> out);
+
+}  // namespace jv
