@@ -168,7 +168,7 @@ void judge(const Function& f, const Points<T>& x, Worst& worst) {
 
 template <class T>
 void check(const Function& f) {
-  const size_t n = n_points(15);
+  const size_t n = n_points(16);
   Worst worst;
   judge(f, any_bits<T>(n, 1), worst);
   judge(f, uniform<T>(n, f.low, f.high, 2), worst);
@@ -193,14 +193,14 @@ void check_angles_near_multiples() {
   Exact half_pi, multiple;
   mpfr_const_pi(half_pi, MPFR_RNDN);
   mpfr_div_ui(half_pi, half_pi, 2, MPFR_RNDN);
-  for (unsigned long k = 1; k < 70000; ++k) {
-    mpfr_mul_ui(multiple, half_pi, k % 7 == 0 ? k * k * k : k, MPFR_RNDN);
+  for (unsigned long k = 1; k < 70000; k += 7) {
+    mpfr_mul_ui(multiple, half_pi, k % 2 == 0 ? k * k * k : k, MPFR_RNDN);
     T nearest = T(rounded<T>(multiple));
     for (T e : {std::nextafter(nearest, T(0)), nearest, std::nextafter(nearest, T(INFINITY))})
       x.push_back(e);
   }
   // The doubles and floats that come closest of all (J.-M. Muller, Elementary Functions, 9.4).
-  for (double e : {0x1.6ac5b262ca1ffp+849, 0x1.dffc4p+80}) x.push_back(T(e));
+  for (double e : {0x1.6ac5b262ca1ffp+849, 0x1.f37c8ap+95}) x.push_back(T(e));
   for (const Function& f : functions) {
     if (f.op != UnaryOp::sin && f.op != UnaryOp::cos) continue;
     Worst worst;
@@ -228,7 +228,7 @@ void judge_pow(const Points<T>& x, const Points<T>& y, Worst& worst) {
 }
 template <class T>
 void check_pow() {
-  const size_t n = n_points(15);
+  const size_t n = n_points(16);
   Worst worst;
   judge_pow(any_bits<T>(n, 1), any_bits<T>(n, 2), worst);
   judge_pow(uniform<T>(n, 0, 3, 3), uniform<T>(n, -100, 100, 4), worst);

@@ -36,22 +36,22 @@ long double number(T x) {
   else return float(x);
 }
 
-// The bytes of n elements of any dtype.
+// The bytes of elements of any dtype (std::vector<bool> has no bytes).
 struct Bytes {
   std::vector<unsigned char> at;
   Bytes() = default;
   explicit Bytes(size_t n) : at(n + 1) {}  // never empty: its pointer is never null
-  template <class T>
-  explicit Bytes(const std::vector<T>& x) : Bytes(x.size() * sizeof(T)) {
-    for (size_t i = 0; i < x.size(); ++i) std::memcpy(at.data() + i * sizeof(T), &x[i], sizeof(T));
-  }
   void* data() { return at.data(); }
   const void* data() const { return at.data(); }
   template <class T>
   T get(size_t i) const {
     T x;
-    std::memcpy(&x, at.data() + i * sizeof(T), sizeof(T));
+    std::memcpy(static_cast<void*>(&x), at.data() + i * sizeof(T), sizeof(T));
     return x;
+  }
+  template <class T>
+  void set(size_t i, T x) {
+    std::memcpy(at.data() + i * sizeof(T), &x, sizeof(T));
   }
 };
 
@@ -96,10 +96,7 @@ inline Bytes random_bytes(DType dtype, size_t n, uint64_t seed) {
   return visit_dtype(dtype, [&](auto type) {
     using T = typename decltype(type)::type;
     Bytes x(n * sizeof(T));
-    for (size_t i = 0; i < n; ++i) {
-      T element = random_element<T>(random);
-      std::memcpy(x.at.data() + i * sizeof(T), &element, sizeof(T));
-    }
+    for (size_t i = 0; i < n; ++i) x.set(i, random_element<T>(random));
     return x;
   });
 }
