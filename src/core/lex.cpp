@@ -74,7 +74,8 @@ int64_t Lexer::integer(const char* expected) {
 }
 
 char Lexer::sign_after_word() {
-  size_t i = at_ + peek_word().size();
+  std::string_view word = peek_word();
+  size_t i = at_ + word.size();
   while (is_space(at(i))) ++i;
   return at(i);
 }
