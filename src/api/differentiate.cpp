@@ -267,7 +267,7 @@ class Grad final : public DerivedFunction {
     Tracers cts, known = l.flat.residuals;
     for (size_t i = 0; i < l.flat.has_tangent.size(); ++i) {
       if (!l.flat.has_tangent[i]) continue;
-      cts.push_back(i == 0 ? cx.root().number(l.flat.out[0].dtype(), 1) : Tracer());
+      cts.push_back(i == 0 ? one(cx, l.flat.out[0].dtype()) : Tracer());
     }
     size_t n = known.size();
     known.resize(l.flat.linear->invars.size());
@@ -277,6 +277,12 @@ class Grad final : public DerivedFunction {
     Values gradients = unflatten_args(cx.session(), l.args.trees, back), picked;
     for (size_t i : argnums) picked.push_back(gradients[i]);
     return options_.argnums.empty() ? picked[0] : tuple_of(cx, picked);
+  }
+
+  // The cotangent of the loss; recorded where the call is.
+  static Tracer one(View& cx, DType dtype) {
+    Tracer t = cx.root().number(dtype, 1);
+    return cx.staging ? cx.staging->lift(t) : t;
   }
 
   // Zeros only for the arguments that were asked for; the others' gradients are nobody's.

@@ -19,8 +19,10 @@ class StageTrace final : public Trace {
   bool linear() const { return linear_; }
 
   Tracer input(Aval aval) { return Tracer(*this, Atom::var(jaxpr_->add_input(aval)).bits()); }
-  // The tracer as a value of this trace.
-  Tracer lift(const Tracer& t) { return Tracer(*this, capture(t).bits()); }
+  // A value of an outer trace as one of this trace; others are what they are.
+  Tracer lift(const Tracer& t) {
+    return t.trace().depth < depth ? Tracer(*this, capture(t).bits()) : t;
+  }
   // Records an equation whose results have these types.
   void record(const Primitive& p, Operands operands, const ParamsRef& params,
               std::span<const Aval> avals, Tracers& out);
