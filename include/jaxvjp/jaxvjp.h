@@ -292,8 +292,10 @@ JAXVJP_API(double) jaxvjp_item(jaxvjp_context *cx, jaxvjp_value *v);
 JAXVJP_API(int64_t) jaxvjp_item_i64(jaxvjp_context *cx, jaxvjp_value *v);
 /* Of an array of one bool: 1 or 0; -1 on failure. This is how a callback branches, also while it is differentiated. */
 JAXVJP_API(int32_t) jaxvjp_truth(jaxvjp_context *cx, jaxvjp_value *v);
-/* For people: the elements where there are any ("f64[3] [1, 2, 3]"), types where not; trees with their keys; long arrays
- * shortened. Numbers that are being differentiated are shown. The string lives in the scope. */
+/* For people, on one line: numbers where there are any ("2.5", "[[1 2] [3 4]]"), types where not ("f64[3]"), trees with
+ * their keys ("{'a': [1 2], 'b': (3, None)}"). Floats have the fewest digits that say the same number, at most 9; arrays of
+ * more than 1,000 elements are shortened. Numbers that are being differentiated are shown ("Tracer<f64[2] of grad: [1 2]>").
+ * The string lives in the scope. */
 JAXVJP_API(const char *) jaxvjp_to_string(jaxvjp_context *cx, jaxvjp_value *v);
 
 /* ------------------------------------------------------------------------------------------- pytrees */

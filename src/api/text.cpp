@@ -9,6 +9,7 @@ namespace {
 
 constexpr size_t max_elements = 1000;  // longer arrays show the ends of each axis
 constexpr int64_t n_ends = 3;
+constexpr size_t max_text = size_t{1} << 20;
 constexpr int max_digits = 9;  // enough to tell any two f32 apart
 
 std::string with_digits(double x, std::chars_format format, int digits) {
@@ -22,25 +23,20 @@ double read_back(const std::string& s) {
   return x;
 }
 
-template <class T>
-T rounded(double x) {
-  if constexpr (std::is_same_v<T, double>) return x;
-  else return T(float(x));
-}
-
 // At most 9 significant digits; fewer where they read back as the same number of type T.
 template <class T>
 std::string number(T value) {
-  double x;
-  if constexpr (std::is_same_v<T, double>) x = value;
-  else x = double(float(value));
-  if (x - x != 0) return x != x ? "nan" : x < 0 ? "-inf" : "inf";
-  for (int digits = 1; digits < max_digits; ++digits) {
-    double shorter = read_back(with_digits(x, std::chars_format::scientific, digits - 1));
-    double back = std::is_same_v<T, double> ? shorter : double(float(rounded<T>(shorter)));
-    if (back == x) return with_digits(shorter, std::chars_format::general, max_digits);
+  if constexpr (std::is_same_v<T, double>) {
+    if (value - value != 0) return value != value ? "nan" : value < 0 ? "-inf" : "inf";
+    return with_digits(value, std::chars_format::general, max_digits);
+  } else {
+    double x = double(float(value)), shorter = x;
+    for (int digits = 1; digits < max_digits; ++digits) {
+      shorter = read_back(with_digits(x, std::chars_format::scientific, digits - 1));
+      if (float(T(float(shorter))) == float(x)) return number(shorter);
+    }
+    return number(x);
   }
-  return with_digits(x, std::chars_format::general, max_digits);
 }
 
 std::string element_text(const Array& a, size_t i) {
@@ -109,41 +105,66 @@ std::string array_text(const Array& a) {
   return ArrayText(a).text();
 }
 
-// f32[3] of grad: [1 2 3]
-std::string tracer_text(View& cx, const Value& v) {
-  std::string s = "Tracer<" + to_string(v.aval) + " of ";
-  if (!v.trace->alive()) return s + "a finished " + v.trace->verb() + ">";
-  s += v.trace->verb();
-  if (&v.trace->cx == &cx.root() && is_concrete(v))
-    s += ": " + array_text(numbers_of(cx, v, "to_string", true));
-  return s + ">";
-}
+class ValueText {
+ public:
+  explicit ValueText(View& cx) : cx_(cx) {}
 
-std::string container_text(View& cx, const Value& v) {
-  std::string s(1, v.kind == Kind::tuple ? '(' : v.kind == Kind::list ? '[' : '{');
-  for (size_t i = 0; i < v.items.size(); ++i) {
-    if (i) s += ", ";
-    if (v.kind == Kind::dict) s += "'" + v.tree->keys[i] + "': ";
-    s += to_text(cx, *v.items[i]);
+  void add(const Value& v) {
+    switch (v.kind) {
+      case Kind::array: return add_leaf(v);
+      case Kind::spec: out_ += to_string(v.aval); return;
+      case Kind::zero: out_ += v.aval ? "Zero(" + to_string(v.aval) + ")" : "Zero"; return;
+      case Kind::none: out_ += "None"; return;
+      case Kind::opaque: out_ += "<opaque>"; return;
+      case Kind::function: out_ += "<function " + v.function->name() + ">"; return;
+      case Kind::tuple: return add_items(v, v.items.size() == 1 ? "(,)" : "()");
+      case Kind::list: return add_items(v, "[]");
+      case Kind::dict: return add_items(v, "{}");
+    }
   }
-  if (v.kind == Kind::tuple && v.items.size() == 1) s += ',';
-  return s + (v.kind == Kind::tuple ? ')' : v.kind == Kind::list ? ']' : '}');
-}
+  std::string take() { return std::move(out_); }
+
+ private:
+  void add_leaf(const Value& v) {
+    if (v.weak) out_ += number(v.number);
+    else if (v.array) out_ += array_text(v.array);
+    else add_tracer(v);
+  }
+
+  // Tracer<f32[3] of grad: [1 2 3]>
+  void add_tracer(const Value& v) {
+    bool alive = v.trace->alive();
+    out_ += "Tracer<" + to_string(v.aval) + (alive ? " of " : " of a finished ") + v.trace->verb();
+    if (alive && &v.trace->cx == &cx_.root() && is_concrete(v))
+      out_ += ": " + array_text(numbers_of(cx_, v, "to_string", true));
+    out_ += '>';
+  }
+
+  // `brackets`: the opening one, then how it closes.
+  void add_items(const Value& v, std::string_view brackets) {
+    out_ += brackets[0];
+    for (size_t i = 0; i < v.items.size(); ++i) {
+      if (i) out_ += ", ";
+      if (out_.size() > max_text) {  // the same container may be held any number of times
+        out_ += "...";
+        break;
+      }
+      if (v.kind == Kind::dict) out_ += "'" + v.tree->keys[i] + "': ";
+      add(*v.items[i]);
+    }
+    out_ += brackets.substr(1);
+  }
+
+  View& cx_;
+  std::string out_;
+};
 
 }  // namespace
 
 std::string to_text(View& cx, const Value& v) {
-  switch (v.kind) {
-    case Kind::array:
-      if (v.weak) return number(v.number);
-      return v.array ? array_text(v.array) : tracer_text(cx, v);
-    case Kind::spec: return to_string(v.aval);
-    case Kind::zero: return v.aval ? "Zero(" + to_string(v.aval) + ")" : "Zero";
-    case Kind::none: return "None";
-    case Kind::opaque: return "<opaque>";
-    case Kind::function: return "<function " + v.function->name() + ">";
-    default: return container_text(cx, v);
-  }
+  ValueText text(cx);
+  text.add(v);
+  return text.take();
 }
 
 }  // namespace jv
