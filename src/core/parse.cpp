@@ -168,19 +168,16 @@ class Parser {
       lex_.fail_at(b.place, "'", b.name.substr(0, 40), "' is defined twice");
   }
 
+  // JAX calls results _ that the caller drops: which is which is of no consequence.
   void read_outputs(Scope& scope) {
     lex_.expect('(');
-    std::vector<size_t> unnamed;  // results that are called _
-    std::vector<Atom>& outs = scope.jaxpr->outs;
+    size_t n_unnamed = 0;
     while (!lex_.accept(')')) {
-      if (lex_.peek_word() == "_") unnamed.push_back(outs.size());
-      outs.push_back(lex_.accept("_") ? Atom() : read_atom(scope));
+      bool unnamed = lex_.peek_word() == "_" && n_unnamed < scope.unnamed.size();
+      scope.jaxpr->outs.push_back(unnamed ? Atom::var(scope.unnamed[n_unnamed++])
+                                          : read_atom(scope));
+      if (unnamed) lex_.expect("_");
       if (lex_.peek() != ')') lex_.expect(',', " or ')'");
-    }
-    // JAX calls results so that the caller drops: which is which is of no consequence.
-    for (size_t i = 0; i < unnamed.size(); ++i) {
-      if (i >= scope.unnamed.size()) lex_.fail_at(lex_.place(), "'_' is not defined");
-      outs[unnamed[i]] = Atom::var(scope.unnamed[i]);
     }
   }
 
@@ -257,8 +254,8 @@ class Parser {
   void add(Scope& scope, Equation& e) {
     const Primitive& p = *e.primitive;
     if (!p.sig.accepts(e.operands.size()))
-      lex_.fail_at(e.place, p.name, " takes ", p.sig.n_operands, p.sig.variadic() ? " or more" : "",
-                   " operands, got ", e.operands.size());
+      lex_.fail_at(e.place, p.name, ": takes ", p.sig.n_operands,
+                   p.sig.variadic() ? " or more" : "", " operands, got ", e.operands.size());
     Avals declared, found;
     for (const Binder& b : e.results) declared.push_back(b.aval);
     ParamsRef params = complete_params(session_, lex_, e.place, p, std::move(e.params),
@@ -321,7 +318,7 @@ class Parser {
 
   void check_results(const Equation& e, const Avals& found) {
     if (found.size() != e.results.size())
-      lex_.fail_at(e.place, e.primitive->name, " has ", found.size(), " results, got ",
+      lex_.fail_at(e.place, e.primitive->name, ": number of results is ", found.size(), ", got ",
                    e.results.size(), " names");
     for (size_t i = 0; i < found.size(); ++i)
       if (found[i] != e.results[i].aval)
@@ -347,8 +344,8 @@ JaxprRef parse_jaxpr(Session& session, std::string_view text, Find find) {
 ParamsRef parse_params(Session& session, const Primitive& p, std::string_view text,
                        std::span<const Aval> in) {
   Lexer lex(text);
-  std::vector<Param> values =
-      read_params(lex, p, [&]() -> Object { lex.fail_expected("no jaxpr here"); });
+  std::vector<Param> values = read_params(
+      lex, p, [&]() -> Object { lex.fail_at(lex.place(), "a jaxpr cannot be given here"); });
   if (!lex.at_end()) lex.fail_expected("the end of the parameters");
   return complete_params(session, lex, 0, p, std::move(values), in, {});
 }

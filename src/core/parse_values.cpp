@@ -192,17 +192,15 @@ static Param read_value(Lexer& lex, ParamKind kind, const std::function<Object()
 // Parameters that JAX has and this library does not, since they change no number.
 static bool is_extra(std::string_view name, std::string_view value) {
   constexpr std::string_view with_any_value[] = {
-      "weak_type",     "donated_invars", "keep_unused",         "inline",   "in_shardings",
-      "out_shardings", "in_layouts",     "out_layouts",         "ctx_mesh", "resource_env",
-      "name_stack",    "effects",        "compiler_options_kvs"};
-  constexpr std::string_view that_must_be_off[] = {"accuracy", "dimensions", "out_dtype",
-                                                   "conjugate_a"};
+      "weak_type",    "donated_invars", "keep_unused",         "inline",
+      "in_shardings", "out_shardings",  "in_layouts",          "out_layouts",
+      "ctx_mesh",     "resource_env",   "compiler_options_kvs"};
+  constexpr std::string_view that_must_be_off[] = {"accuracy", "dimensions", "out_dtype"};
   auto among = [&](auto& list) {
     return std::find(std::begin(list), std::end(list), name) != std::end(list);
   };
   if (among(with_any_value)) return true;
-  return (value == "None" || value == "False") &&
-         (among(that_must_be_off) || name.ends_with("sharding"));
+  return value == "None" && (among(that_must_be_off) || name.ends_with("sharding"));
 }
 
 static std::string names_of(const Signature& sig) {
@@ -226,9 +224,9 @@ std::vector<Param> read_params(Lexer& lex, const Primitive& p,
       if (given[i]) lex.fail_at(place, p.name, ": the parameter ", name, " is given twice");
       given[i] = true;
       values[i] = read_value(lex, p.sig.params[i].kind, read_jaxpr);
-    } else if (!is_extra(name, lex.raw())) {
-      lex.fail_at(place, p.name, ": no parameter ", name.substr(0, 40),
-                  " with this value; it takes: ", names_of(p.sig));
+    } else if (std::string_view value = lex.raw(); !is_extra(name, value)) {
+      lex.fail_at(place, p.name, ": no parameter ", name.substr(0, 40), "=", value.substr(0, 40),
+                  "; its parameters: ", names_of(p.sig));
     }
     lex.accept(',');
   }
