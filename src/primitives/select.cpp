@@ -73,7 +73,8 @@ constexpr Primitive select_n_p = define({
     .eval = select_n_eval,
     .transpose = select_n_transpose,
     .batch = select_n_batch,
-    .fold = [](auto& a) { return a.splat[0] ? 1 + int(chosen(a.splat[0], a.in.size() - 1)) : -1; },
+    // No fold where the choice is known: a case that is not chosen still gets a cotangent of zero,
+    // and zero times infinity is NaN, under jit as in eager mode.
 });
 
 }  // namespace jv
