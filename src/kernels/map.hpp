@@ -36,9 +36,10 @@ void store_part(T x, T* p, size_t) {
 }
 #endif
 
-// out[i] = f(x[i]...), f over batches. out may be one of x.
+// out[i] = f(x[i]...), f over batches. out may be one of x. Flattened: left alone, compilers call
+// the pieces of f and pass batches through memory.
 template <class F, Real T, std::same_as<T>... X>
-void map(F f, size_t n, T* out, const X*... x) {
+[[gnu::flatten, gnu::noinline]] void map(F f, size_t n, T* out, const X*... x) {
   constexpr size_t step = lanes<T>;
   size_t i = 0;
   for (; i + step <= n; i += step) store(f(load(x + i)...), out + i);

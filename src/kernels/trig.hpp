@@ -11,8 +11,8 @@ struct Angle {
   B r, turns;
 };
 
-inline constexpr double large_angle =
-    1e5;  // from here on the three-term reduction runs out of bits
+// From here on the reduction by three terms runs out of bits.
+inline constexpr double large_angle = 1e5;
 
 template <class B>
 Angle<B> reduce_angle(B x) {

@@ -91,6 +91,7 @@ struct Function {
   double bound;      // in ulp
   double low, high;  // where it is interesting
 };
+void PrintTo(const Function& f, std::ostream* out) { *out << name_of(f.op); }
 constexpr Function functions[] = {
     {UnaryOp::exp, by<mpfr_exp>, 2, -750, 715},
     {UnaryOp::expm1, by<mpfr_expm1>, 2, -40, 40},

@@ -45,8 +45,9 @@ T bits_from(Words y) {
 // A run of counters does not cross a multiple of its length, so the high word is that of its start.
 constexpr size_t run = 64;
 
+// Flattened, so that the loop over counters becomes SIMD code.
 template <class T>
-void draw(const uint32_t* key, size_t n, void* out) {
+[[gnu::flatten]] void draw(const uint32_t* key, size_t n, void* out) {
   const uint32_t k0 = key[0], k1 = key[1];
   auto* to = static_cast<T*>(out);
   for (size_t i = 0; i < n; i += run) {
