@@ -37,6 +37,11 @@ void check_axes(const char* name, std::span<const int64_t> axes, size_t ndim) {
   }
 }
 
+void check_sizes(const char* name, std::span<const int64_t> shape) {
+  for (int64_t size : shape)
+    if (size < 0) fail(Code::shape, name, ": a size in ", to_string(shape), " is negative");
+}
+
 void check_count(const char* name, const char* what, size_t count, size_t ndim) {
   if (count != ndim)
     fail(Code::invalid_argument, name, ": ", what, " has ", count, " entries for ", ndim,

@@ -36,6 +36,8 @@ inline void check_same(const char* name, Aval x, Aval y) {
 void check_axis(const char* name, int64_t axis, size_t ndim);
 // In range, each larger than the one before it.
 void check_axes(const char* name, std::span<const int64_t> axes, size_t ndim);
+// No size is negative.
+void check_sizes(const char* name, std::span<const int64_t> shape);
 // Lists that have an entry a dimension.
 void check_count(const char* name, const char* what, size_t count, size_t ndim);
 

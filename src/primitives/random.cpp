@@ -16,6 +16,7 @@ static void random_bits_aval(Session& session, std::span<const Aval> in, const P
   int64_t width = p.integer("bit_width");
   if (width != 8 && width != 16 && width != 32 && width != 64)
     fail(Code::invalid_argument, name, ": bit_width is 8, 16, 32 or 64, got ", width);
+  check_sizes(name, p.ints("shape"));
   Shape shape(key->shape.begin(), key->shape.end() - 1);
   shape.append(p.ints("shape"));
   out.push_back(session.aval(DType(int32_t(DType::u8) - 8 + int32_t(width)), shape));

@@ -14,6 +14,7 @@ static void broadcast_in_dim_aval(Session& session, std::span<const Aval> in, co
   const char* name = "broadcast_in_dim";
   check_count(name, "broadcast_dimensions", dims.size(), in[0]->ndim());
   check_axes(name, dims, shape.size());
+  check_sizes(name, shape);
   for (size_t i = 0; i < dims.size(); ++i) {
     int64_t from = in[0]->shape[i], to = shape[size_t(dims[i])];
     if (from != to && from != 1)
@@ -86,6 +87,7 @@ static Tracer reshape_transpose(const Tracer& ct, Operands, size_t, std::span<co
 }
 
 static void reshape_aval(Session& session, std::span<const Aval> in, const Params& p, Avals& out) {
+  check_sizes("reshape", p.ints("new_sizes"));
   Aval result = session.aval(in[0]->dtype, p.ints("new_sizes"));
   if (result->size != in[0]->size)
     fail(Code::shape, "reshape: ", to_string(in[0]), " has ", in[0]->size, " elements, ",
@@ -168,6 +170,7 @@ constexpr Primitive transpose_p = define({
 
 static void iota_aval(Session& session, std::span<const Aval>, const Params& p, Avals& out) {
   check_axis("iota", p.integer("dimension"), p.ints("shape").size());
+  check_sizes("iota", p.ints("shape"));
   Aval result = session.aval(p.dtype("dtype"), p.ints("shape"));
   check_dtype("iota", Takes::numbers, result);
   out.push_back(result);

@@ -1,0 +1,17 @@
+// expect: an operand is marked as linear, but the primitive's linearity is not given
+#include "primitives/family.hpp"
+
+namespace jv {
+
+extern const Primitive half_p;
+constexpr Primitive half_p = define({
+    .name = "half",
+    .signature = "x'",
+    .doc = "Half of each element.",
+    .abstract_eval = unary_aval<half_p, Takes::floats>,
+    .eval = map1<UnaryOp::square>,
+    .transpose = [](auto& ct, auto, auto, auto, auto&) { return ct * 0.5; },
+    .batch = vectorized,
+});
+
+}  // namespace jv
