@@ -192,15 +192,19 @@ static Param read_value(Lexer& lex, ParamKind kind, const std::function<Object()
 // Parameters that JAX has and this library does not, since they change no number.
 static bool is_extra(std::string_view name, std::string_view value) {
   constexpr std::string_view with_any_value[] = {
-      "weak_type",    "donated_invars", "keep_unused",         "inline",
-      "in_shardings", "out_shardings",  "in_layouts",          "out_layouts",
-      "ctx_mesh",     "resource_env",   "compiler_options_kvs"};
-  constexpr std::string_view that_must_be_off[] = {"accuracy", "dimensions", "out_dtype"};
+      "weak_type",       "donated_invars",       "keep_unused",
+      "inline",          "in_shardings",         "out_shardings",
+      "in_layouts",      "out_layouts",          "ctx_mesh",
+      "resource_env",    "compiler_options_kvs", "fwd_jaxpr_thunk",
+      "jvp_jaxpr_thunk", "jvp_jaxpr_fun",        "out_trees"};
+  constexpr std::string_view that_must_be_off[] = {"accuracy", "dimensions", "out_dtype",
+                                                   "symbolic_zeros"};
   auto among = [&](auto& list) {
     return std::find(std::begin(list), std::end(list), name) != std::end(list);
   };
   if (among(with_any_value)) return true;
-  return value == "None" && (among(that_must_be_off) || name.ends_with("sharding"));
+  return (value == "None" || value == "False") &&
+         (among(that_must_be_off) || name.ends_with("sharding"));
 }
 
 static std::string names_of(const Signature& sig) {
@@ -245,6 +249,8 @@ static Param default_of(const Signature::Param& param, std::span<const Aval> in,
       if (param.name == "shape" && out.size() == 1) return out[0]->shape;
       if (param.name == "broadcast_dimensions") return Ints();
       return {};
+    case ParamKind::integer:  // of a custom rule's call, as JAX prints it
+      return param.name == "num_consts" ? Param(int64_t{0}) : Param();
     default: return {};
   }
 }

@@ -147,9 +147,6 @@ const Wrong wrong[] = {
     {"{ lambda ; a:i8[]. let b:i8[] = add a 1.0:i8[]", Code::parse, 1, 39, "i8[]"},
     {"{ lambda ; a:bool[]. let b:bool[] = and a 1:bool[]", Code::parse, 1, 43, "bool[]"},
     {"{ lambda ; . let\n  in (\x01) }", Code::parse, 2, 7, "a byte 1"},
-    {"{ lambda ; a:f32[3]. let\n    b:f32[3] = custom_jvp_call[name=relu call_jaxpr={ lambda ; "
-     "a:f32[3]. let  in (a,) } jvp=jvp symbolic_zeros=False] a",
-     Code::parse, 2, 16, "custom_jvp_call holds a custom rule"},
     {"{ lambda ; a:f32[]. let b:f32[] = custom_lin[bwd=b] a", Code::parse, 1, 35, "custom_lin"},
     {"{ lambda ; a:f32[]. let b:f32[] = jit[name=f] a in (b,) }", Code::parse, 1, 35,
      "jaxpr is missing"},

@@ -111,6 +111,20 @@ inline constexpr JaxText jax_texts[] = {
      "jaxpr={ lambda ; a:f32[]. let b:f32[] = neg a in (b,) } keep_unused=False] a in (b,) }",
      "{ lambda ; a:f32[]. let\n    b:f32[] = jit[\n      jaxpr={ lambda ; a:f32[]. let\n          "
      "b:f32[] = neg a\n        in (b,) }\n      name=f\n    ] a\n  in (b,) }"},
+    // rules, of which a text has the names
+    {"{ lambda ; a:f32[3]. let\n    b:f32[3] = custom_jvp_call[\n      name=relu\n      "
+     "call_jaxpr={ lambda ; a:f32[3]. let b:f32[3] = neg a in (b,) }\n      jvp=<lambda>\n      "
+     "symbolic_zeros=False\n    ] a\n  in (b,) }",
+     "{ lambda ; a:f32[3]. let\n    b:f32[3] = custom_jvp_call[\n      call_jaxpr={ lambda ; "
+     "a:f32[3]. let\n          b:f32[3] = neg a\n        in (b,) }\n      jvp=<lambda>\n      "
+     "name=relu\n      num_consts=0\n    ] a\n  in (b,) }"},
+    {"{ lambda ; a:f32[3]. let\n    b:f32[3] = custom_vjp_call[\n      name=h\n      "
+     "bwd=<lambda>\n      call_jaxpr={ lambda ; f:f32[3]. let g:f32[3] = sin f in (g,) }\n      "
+     "fwd=<lambda>\n      symbolic_zeros=False\n    ] a\n  in (b,) }",
+     "{ lambda ; a:f32[3]. let\n    b:f32[3] = custom_vjp_call[\n      bwd=<lambda>\n      "
+     "call_jaxpr={ lambda ; a:f32[3]. let\n          b:f32[3] = sin a\n        in (b,) }\n      "
+     "fwd=<lambda>\n      name=h\n      num_consts=0\n      symbolic_zeros=False\n    ] a\n  in "
+     "(b,) }"},
     // jaxprs printed once, before they are used or after it
     {"let g = { lambda ; a:f32[]. let b:f32[] = jit[name=f jaxpr=f] a in (b,) } in\nlet f = { "
      "lambda ; a:f32[]. let b:f32[] = neg a in (b,) } in\n{ lambda ; a:f32[]. let b:f32[] = "
