@@ -11,8 +11,8 @@
 namespace jv {
 
 // PARSE: text that is no jaxpr, or one that holds constants, whose numbers text does not say.
-// NOT_FOUND: an unknown primitive. SHAPE, DTYPE: types that are not those of the operation. A custom
-// rule's call is read with its name and its primal; it cannot be differentiated.
+// NOT_FOUND: an unknown primitive. SHAPE, DTYPE: types that are not those of the operation. A
+// custom rule's call is read with its name and its primal; it cannot be differentiated.
 JaxprRef parse_jaxpr(Session& session, std::string_view text,
                      const Primitive* (*find)(std::string_view));
 
