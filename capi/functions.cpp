@@ -187,9 +187,9 @@ jaxvjp_function* jaxvjp_custom_vjp(jaxvjp_context* cx, const char* name, jaxvjp_
     if (o.forward != JAXVJP_FORWARD_REFUSE && o.forward != JAXVJP_FORWARD_TRANSPOSE_BWD)
       fail(Code::invalid_argument, "custom_vjp: forward is ", o.forward);
     if (!fwd && !o.primal)
-      fail(Code::invalid_argument, "custom_vjp: neither fwd nor a primal is given");
+      fail(Code::invalid_argument, "custom_vjp ", name ? name : "f", ": neither fwd nor a primal is given");
     if (!bwd && !o.jvp)
-      fail(Code::invalid_argument, "custom_vjp: neither bwd nor a jvp rule is given");
+      fail(Code::invalid_argument, "custom_vjp ", name ? name : "f", ": neither bwd nor a jvp rule is given");
     Ref<Rule> rule = new_rule(name, user, destroy, owned);
     rule->primal = callback_cast<CallFn>(o.primal);
     rule->fwd = callback_cast<FwdFn>(fwd);
@@ -234,6 +234,7 @@ jaxvjp_function* jaxvjp_self(jaxvjp_context* cx) {
 int32_t jaxvjp_is_perturbed(jaxvjp_context* cx, const jaxvjp_value* v) {
   return guard(cx, "is_perturbed", int32_t{-1}, [&](View& view) {
     RuleFrame& frame = frame_of(view, "is_perturbed");
+    if (!frame.in_fwd) fail(Code::invalid_argument, "is_perturbed: this is no fwd's context");
     int found = is_perturbed(frame, required(unwrap(v), "the value"));
     if (found < 0)
       fail(Code::invalid_argument, "is_perturbed: the value is no argument of this fwd");

@@ -2,7 +2,8 @@
 
 #include <cstring>
 
-#include "primitives/ops.hpp"
+#include "control/call.hpp"
+#include "ops/numpy.hpp"
 
 namespace jv::capi {
 
@@ -115,37 +116,12 @@ void operands(View& cx, std::span<jaxvjp_value* const> handles, Tracers& out) {
 
 // ---- broadcasting
 
-static void widen(const char* name, Shape& shape, std::span<const int64_t> other) {
-  while (shape.size() < other.size()) shape.insert(0, 1);
-  size_t offset = shape.size() - other.size();
-  for (size_t i = 0; i < other.size(); ++i) {
-    int64_t& d = shape[offset + i];
-    if (d == 1) d = other[i];
-    else if (other[i] != 1 && other[i] != d)
-      fail(Code::shape, name, ": shapes ", to_string(std::span<const int64_t>(shape)), " and ",
-           to_string(other), " do not broadcast");
-  }
-}
-
-static Tracer broadcast_to(const Tracer& x, const Shape& shape) {
-  if (x.shape() == shape) return x;
-  Ints kept, dims;
-  size_t offset = shape.size() - x.shape().size();
-  for (size_t i = 0; i < x.shape().size(); ++i) {
-    if (x.shape()[i] == 1 && shape[offset + i] != 1) continue;
-    kept.push_back(x.shape()[i]);
-    dims.push_back(int64_t(offset + i));
-  }
-  return broadcast_in_dim(kept.size() == x.shape().size() ? x : reshape(x, kept), shape, dims);
-}
-
 void broadcast(const char* name, Tracers& x) {
   bool same = true;
   for (const Tracer& t : x) same = same && t.shape() == x[0].shape();
   if (same) return;
-  Shape shape;
-  for (const Tracer& t : x) widen(name, shape, t.shape());
-  for (Tracer& t : x) t = broadcast_to(t, shape);
+  Ints shape = np::broadcast_shape(name, avals_of(x));
+  for (Tracer& t : x) t = np::broadcast_to(t, shape);
 }
 
 }  // namespace jv::capi

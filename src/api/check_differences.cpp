@@ -9,8 +9,9 @@ namespace {
 
 using Vector = std::vector<double>;
 
-// Differences over steps h, h/4, h/16 ... and what is lost to rounding in each.
+// Differences over steps h, h/4, h/16 ... and what rounding may have added to each.
 struct Slopes {
+  Vector step;
   std::vector<Vector> slope, noise;  // [step][element]
 };
 
@@ -22,55 +23,86 @@ Vector moved(const Vector& x, const Vector& direction, double h) {
 
 // Values inside of f are taken to be about 1, or of the size of its result, or of what the slope
 // carries over from x.
-double noise(double plus, double minus, double slope, double h, double epsilon) {
+double rounding(double plus, double minus, double slope, double h, double epsilon) {
   return epsilon * (std::max({1.0, std::fabs(plus), std::fabs(minus)}) + std::fabs(slope)) / h;
 }
 
 Slopes slopes_of(const VectorFunction& f, const Vector& x, const Vector& direction,
                  const Precision& p) {
   Slopes s;
-  double h = 0.125;
+  double h = p.first_step;
   for (int k = 0; k < p.steps; ++k, h /= 4) {
     Vector plus = f(moved(x, direction, h)), minus = f(moved(x, direction, -h));
-    Vector slope(plus.size()), lost(plus.size());
+    Vector slope(plus.size()), noise(plus.size());
     for (size_t i = 0; i < plus.size(); ++i) {
       slope[i] = (plus[i] - minus[i]) / (2 * h);
-      lost[i] = noise(plus[i], minus[i], slope[i], h, p.epsilon);
+      noise[i] = rounding(plus[i], minus[i], slope[i], h, p.epsilon);
     }
+    s.step.push_back(h);
     s.slope.push_back(std::move(slope));
-    s.noise.push_back(std::move(lost));
+    s.noise.push_back(std::move(noise));
   }
   return s;
 }
 
-// Richardson's extrapolation to h = 0, stopped where neighbours in its table differ least (Ridders,
-// Advances in Engineering Software 4, 1982).
-void extrapolate(const Slopes& s, size_t element, double& value, double& error) {
+// Where f is noisier inside, its last slopes show it: by then they have converged, if any have.
+void add_seen_noise(Slopes& s, size_t element) {
+  double least = std::numeric_limits<double>::infinity();
+  size_t n = s.step.size();
+  for (size_t k = n - std::min<size_t>(n - 1, 3); k < n; ++k) {
+    double seen = std::fabs(s.slope[k][element] - s.slope[k - 1][element]) * s.step[k];
+    if (seen > 0) least = std::min(least, seen);
+  }
+  if (!std::isfinite(least)) return;
+  for (size_t k = 0; k < n; ++k)
+    s.noise[k][element] = std::max(s.noise[k][element], 4 * least / s.step[k]);
+}
+
+// Richardson's extrapolation to h = 0: table[k][j] is made of j + 1 slopes, the last with step k.
+std::vector<Vector> extrapolated(const Slopes& s, size_t element) {
+  std::vector<Vector> table;
+  for (size_t k = 0; k < s.step.size(); ++k) {
+    Vector row{s.slope[k][element]};
+    double weight = 1;
+    for (size_t j = 1; j <= k; ++j) {
+      weight *= 16;
+      row.push_back(row[j - 1] + (row[j - 1] - table[k - 1][j - 1]) / (weight - 1));
+    }
+    table.push_back(std::move(row));
+  }
+  return table;
+}
+
+// How far an entry is from its neighbours (Ridders, Advances in Engineering Software 4, 1982), and
+// from what smaller steps give, beyond their noise: large steps may agree by chance.
+double doubt(const std::vector<Vector>& table, const Slopes& s, size_t element, size_t k,
+             size_t j) {
+  double t = table[k][j];
+  double apart = std::max(std::fabs(t - table[k][j - 1]), std::fabs(t - table[k - 1][j - 1]));
+  for (size_t m = k + 1; m < table.size(); ++m)
+    apart = std::max(apart, std::fabs(t - table[m][j]) - 2 * s.noise[m][element]);
+  return 4 * apart + s.noise[k][element];
+}
+
+void choose(Slopes& s, size_t element, double& value, double& error) {
+  add_seen_noise(s, element);
+  std::vector<Vector> table = extrapolated(s, element);
   value = std::numeric_limits<double>::quiet_NaN();
   error = std::numeric_limits<double>::infinity();
-  Vector row;
-  for (size_t k = 0; k < s.slope.size(); ++k) {
-    Vector next{s.slope[k][element]};
-    double weight = 1;
-    for (size_t j = 1; j <= row.size(); ++j) {
-      weight *= 16;
-      next.push_back(next[j - 1] + (next[j - 1] - row[j - 1]) / (weight - 1));
-      double apart = std::max(std::fabs(next[j] - next[j - 1]), std::fabs(next[j] - row[j - 1]));
-      double now = apart + s.noise[k][element];
-      if (now < error) value = next[j], error = now;
-    }
-    row = std::move(next);
-  }
+  for (size_t k = 1; k < table.size(); ++k)
+    for (size_t j = 1; j <= k; ++j)
+      if (double now = doubt(table, s, element, k, j); now < error)
+        value = table[k][j], error = now;
 }
 
 }  // namespace
 
 Precision precision_of(DType dtype) {
   switch (dtype) {
-    case DType::bf16: return {0x1p-8, 1e-1, 3};
-    case DType::f16: return {0x1p-11, 1e-1, 4};
+    case DType::bf16: return {0x1p-8, 1e-1, 3, 0.5};
+    case DType::f16: return {0x1p-11, 1e-1, 4, 0.5};
     case DType::f32: return {0x1p-24, 2e-3, 6};
-    default: return {0x1p-53, 1e-6, 12};
+    default: return {0x1p-53, 1e-6, 11};
   }
 }
 
@@ -79,7 +111,7 @@ Differences central_differences(const VectorFunction& f, const Vector& x, const 
   Slopes s = slopes_of(f, x, direction, precision);
   size_t n = s.slope[0].size();
   Differences d{Vector(n), Vector(n)};
-  for (size_t i = 0; i < n; ++i) extrapolate(s, i, d.value[i], d.error[i]);
+  for (size_t i = 0; i < n; ++i) choose(s, i, d.value[i], d.error[i]);
   return d;
 }
 

@@ -10,7 +10,8 @@ namespace jv {
 // What can be asked of numbers of a dtype.
 struct Precision {
   double epsilon, tolerance;
-  int steps;  // sizes of difference steps to try: 1/8, 1/32, ...
+  int steps;  // sizes of difference steps to try, each a quarter of the one before
+  double first_step = 0.125;
 };
 Precision precision_of(DType dtype);
 
@@ -18,7 +19,7 @@ struct Differences {
   std::vector<double> value, error;  // error: infinite where there is no estimate
 };
 
-// Of f along `direction` at x. Numbers that f fails to give, or gives as NaN, are left out.
+// Of f along `direction` at x. Numbers that f gives as NaN are left out.
 using VectorFunction = std::function<std::vector<double>(const std::vector<double>&)>;
 Differences central_differences(const VectorFunction& f, const std::vector<double>& x,
                                 const std::vector<double>& direction, const Precision& precision);

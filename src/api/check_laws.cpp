@@ -84,7 +84,7 @@ void check_linear(const Subject& s, Random random) {
                          combined(a, back_u, b, back_v));
   }
   Vector none(s.in.size(), 0), zero = s.pull(Vector(s.out.size(), 0));
-  for (size_t i = 0; i < zero.size(); ++i)  // 0 times inf is no mistake of the rule's
+  for (size_t i = 0; i < zero.size(); ++i)
     if (!std::isfinite(back_u[i])) zero[i] = 0;
   s.compare_cotangents("bwd is not linear: of a cotangent of zeros", zero, none);
 }

@@ -24,6 +24,7 @@ class Subject {
   [[noreturn]] void report(const std::string& what, double got, double expected,
                            std::vector<std::string> notes = {}, const char* format = "%g") const;
   // The same for two lists of cotangents of the arguments, where the worst two differ too much.
+  // What is not finite says nothing: 0 times inf is no mistake of a rule's.
   void compare_cotangents(const std::string& what, const Vector& got, const Vector& expected) const;
 
   View& cx;

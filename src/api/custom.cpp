@@ -14,14 +14,18 @@ std::string Rule::argument(size_t i) const {
 
 static void compare_outputs(const Rule& rule, const Tree& a, std::span<const Aval> a_avals,
                             const char* a_role, const Tree& b, std::span<const Aval> b_avals,
-                            const char* b_role) {
+                            const char* b_role, bool jvp) {
   if (a.get() != b.get())
-    fail(Code::fwd_tree, rule.name, ": ", b_role, " gives the structure ", b->text(), ", ", a_role,
-         " gives ", a->text());
-  for (size_t i = 0; i < a_avals.size(); ++i)
-    if (a_avals[i] != b_avals[i])
-      fail(Code::fwd_aval, rule.name, ": output", a->path(i), " of ", b_role, " is ",
-           to_string(b_avals[i]), ", of ", a_role, " ", to_string(a_avals[i]));
+    fail(jvp ? Code::tree : Code::fwd_tree, rule.name, ": ", b_role, " gives the structure ",
+         b->text(), ", ", a_role, " gives ", a->text());
+  for (size_t i = 0; i < a_avals.size(); ++i) {
+    if (a_avals[i] == b_avals[i]) continue;
+    Code code = !jvp                                     ? Code::fwd_aval
+                : a_avals[i]->dtype == b_avals[i]->dtype ? Code::shape
+                                                         : Code::dtype;
+    fail(code, rule.name, ": output", a->path(i), " of ", b_role, " is ", to_string(b_avals[i]),
+         ", of ", a_role, " ", to_string(a_avals[i]));
+  }
 }
 
 void Rule::check_outputs(const CacheKey& signature, const Tree& tree, std::span<const Aval> avals,
@@ -29,7 +33,7 @@ void Rule::check_outputs(const CacheKey& signature, const Tree& tree, std::span<
   std::lock_guard lock(mutex_);
   for (const Seen& s : seen_)
     if (s.signature == signature)
-      return compare_outputs(*this, s.tree, s.avals, s.role, tree, avals, role);
+      return compare_outputs(*this, s.tree, s.avals, s.role, tree, avals, role, !fwd);
   if (tree->has_object) return;  // it may hold this very rule
   if (seen_.size() == 64) seen_.erase(seen_.begin());
   seen_.push_back({signature, tree, Avals(avals), role});
@@ -83,7 +87,7 @@ class BoundRule final : public CustomRule {
       return out;
     }
     ValueRef result;
-    call(cx, staging_of(cx), args, RuleFrame{rule_, {}, {}, {}, false}, "primal",
+    call(cx, staging_of(cx), args, RuleFrame{rule_, {}, {}, {}}, "primal",
          [&](View& view, Value* const* handles, size_t n) {
            Value* out = nullptr;
            int32_t code = rule_->primal(&view, rule_->user, handles, n, &out);
@@ -106,9 +110,9 @@ class BoundRule final : public CustomRule {
     if (!rule_->bwd)
       fail(Code::no_rule, rule_->name, ": has no bwd; it cannot be differentiated in reverse mode");
     Flags slots = needed_slots(needed);
-    RuleFrame frame{rule_, {}, {}, slots, true};
+    RuleFrame frame{rule_, {}, {}, slots, false, true};
     Values arg_cts;
-    run(cx, nullptr, &frame, "bwd", [&](View& view) {
+    run_bwd(cx, frame, [&](View& view) {
       ValueRef r = unflatten_all(view.session(), Tree(&structure), residuals.leaves);
       ValueRef ct = cotangents(view, cts, out_avals);
       Small<Value*, 8> raw(in_.size(), nullptr);
@@ -123,7 +127,7 @@ class BoundRule final : public CustomRule {
   void jvp(Context& cx, Operands x, Operands dx, Tracers& y, Tracers& dy) const override {
     if (!rule_->jvp) return jvp_by_transpose(cx, x, dx, y, dy);
     ValueRef out, tangent;
-    RuleFrame frame{rule_, {}, {}, {}, false};
+    RuleFrame frame{rule_, {}, {}, {}};
     Avals avals = avals_of(x);
     run(cx, nullptr, &frame, "jvp rule", [&](View& view) {
       Values primals = unflatten_args(view.session(), in_, x),
@@ -143,7 +147,8 @@ class BoundRule final : public CustomRule {
     View view = inner_view(cx);
     Avals y_avals = avals_of(y);
     std::string what = rule_->name + ": tangent_out of its jvp rule";
-    read_port(view, {what.c_str(), Code::tree, Code::shape}, *tangent, out->tree, y_avals, dy);
+    read_port(view, {what.c_str(), Code::tree, Code::shape, Code::dtype}, *tangent, out->tree,
+              y_avals, dy);
   }
 
  private:
@@ -175,10 +180,25 @@ class BoundRule final : public CustomRule {
     return top && !top->linear() ? top : nullptr;
   }
 
+  // A value that is finished by now was of the trace that differentiated the call.
+  void run_bwd(Context& cx, RuleFrame& frame, const std::function<int32_t(View&)>& f) const {
+    try {
+      run(cx, nullptr, &frame, "bwd", f);
+    } catch (Error& e) {
+      if (!e.is(Code::stale_tracer)) throw;
+      Error closure(Code::closure_diff,
+                    rule_->name +
+                        ": its bwd closes over a value that is being differentiated, or is gone (" +
+                        e.message + "); pass it as an argument or keep it as a residual");
+      closure.notes = std::move(e.notes);
+      throw closure;
+    }
+  }
+
   Residuals run_fwd(Context& cx, StageTrace* staging, Operands args,
                     std::span<const bool> perturbed, Tracers& out) const {
     ValueRef result, residuals;
-    call(cx, staging, args, RuleFrame{rule_, {}, perturbed, {}, false}, "fwd",
+    call(cx, staging, args, RuleFrame{rule_, {}, perturbed, {}, true, false}, "fwd",
          [&](View& view, Value* const* handles, size_t n) {
            Value *o = nullptr, *r = nullptr;
            int32_t code = rule_->fwd(&view, rule_->user, handles, n, &o, &r);
@@ -202,6 +222,14 @@ class BoundRule final : public CustomRule {
     return y;
   }
 
+  // A derivative that does not come through the arguments would pass the rule by.
+  void refuse_perturbed(Operands args, Operands outs, const char* role) const {
+    auto perturbed = [](const Tracer& t) { return t.trace().perturbed(t); };
+    if (std::any_of(args.begin(), args.end(), perturbed)) return;
+    for (const Tracer& t : outs)
+      if (perturbed(t)) check_closures(Operands(&t, 1), t.trace(), rule_->name, role);
+  }
+
   // Outputs as leaves; their structure is remembered, and compared with what is known of it.
   Tracers outputs(Context& cx, Operands args, const Value& result, const char* role) const {
     View view = inner_view(cx);
@@ -210,6 +238,7 @@ class BoundRule final : public CustomRule {
     CacheKey signature;
     for (const Tree& t : in_) signature.push_back(t->hash);
     for (const Tracer& t : args) signature.push_back(reinterpret_cast<uintptr_t>(t.aval()));
+    refuse_perturbed(args, leaves, role);
     rule_->check_outputs(signature, result.tree, avals_of(leaves), role);
     std::lock_guard lock(mutex_);
     out_ = result.tree;
@@ -261,7 +290,7 @@ class BoundRule final : public CustomRule {
                  Tracers& back) const {
     std::string what = rule_->name + ": bwd's cotangent of " + rule_->argument(i) + ", [" +
                        std::to_string(i) + "]";
-    Port port{what.c_str(), Code::bwd_tree, Code::bwd_aval};
+    Port port{what.c_str(), Code::bwd_tree, Code::bwd_aval, Code::bwd_aval};
     port.widen = rule_->widen;
     read_port(view, port, slot, in_[i], avals, back);
   }
@@ -286,7 +315,12 @@ class BoundRule final : public CustomRule {
     size_t n = closed.captured.size();
     Flags known(n + ports.size(), false);
     for (size_t i = 0; i < n; ++i) known[i] = true;
-    check_transposable(*closed.jaxpr, known);
+    try {
+      check_transposable(*closed.jaxpr, known);
+    } catch (const Error& e) {
+      fail(Code::no_transpose, rule_->name,
+           ": its bwd has no transpose, which forward mode asks for: ", e.message);
+    }
     Tracers tangents, inputs = closed.captured;
     inputs.resize(n + ports.size());
     for (size_t i = 0; i < found.size(); ++i)
@@ -317,6 +351,8 @@ class CustomFunction final : public BaseFunction {
                                        : custom_vjp_call(rule, cx.root(), flat.leaves, cx.place());
     return unflatten_all(cx.session(), bound->out(), out);
   }
+
+  std::string argument(size_t i) const override { return rule_->argument(i); }
 
  private:
   [[noreturn]] void wrong_count(size_t n) const {

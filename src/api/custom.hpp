@@ -54,7 +54,7 @@ struct RuleFrame {
   std::span<const ValueRef> args;   // fwd
   std::span<const bool> perturbed;  // fwd: their leaves
   std::span<const bool> needed;     // bwd: slots
-  bool in_bwd = false;
+  bool in_fwd = false, in_bwd = false;
 };
 
 FunctionRef custom_function(View& cx, Ref<const Rule> rule);

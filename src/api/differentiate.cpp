@@ -11,8 +11,8 @@
 namespace jv {
 namespace {
 
-const Port cotangent_port{"cotangent", Code::ct_tree, Code::ct_aval};
-const Port tangent_port{"tangent", Code::tree, Code::dtype};
+const Port cotangent_port{"cotangent", Code::ct_tree, Code::ct_aval, Code::ct_aval};
+const Port tangent_port{"tangent", Code::tree, Code::shape, Code::dtype};
 
 // A linearized function without the arrays it captured: structure, as a leaf of a pytree.
 struct LinearStructure final : RefCounted {
@@ -37,16 +37,21 @@ class LinearFunction final : public BaseFunction {
   Values held(Session&) override { return residuals_; }
 
   ValueRef call(View& cx, Args args) override {
-    Tracers residuals;
-    for (const ValueRef& r : residuals_) residuals.push_back(tracer_of(cx, *r));
-    return s_->pullback ? pull_back(cx, args, residuals) : apply(cx, args, residuals);
+    try {
+      Tracers residuals;
+      for (const ValueRef& r : residuals_) residuals.push_back(tracer_of(cx, *r));
+      return s_->pullback ? pull_back(cx, args, residuals) : apply(cx, args, residuals);
+    } catch (Error& e) {
+      e.notes.push_back((s_->pullback ? "in pullback of " : "in linear function of ") + name());
+      throw;
+    }
   }
 
  private:
   ValueRef pull_back(View& cx, Args args, Tracers& residuals) {
     if (args.size() != 1)
-      fail(Code::ct_tree, "pullback of ", name(), ": takes one cotangent, got ", args.size(),
-           " arguments");
+      fail(Code::invalid_argument, "pullback of ", name(), ": takes one cotangent, got ",
+           args.size(), " arguments");
     Tracers cts, live;
     read_port(cx, cotangent_port, *args[0], s_->out, s_->out_avals, cts);
     for (size_t i = 0; i < cts.size(); ++i)
@@ -103,7 +108,7 @@ LinearizedCall linearize_call(View& cx, Function& f, Args args, const Flags& wan
   size_t leaf = 0;
   for (size_t i = 0; i < args.size(); ++i)
     for (size_t k = 0; k < r.args.trees[i]->n_leaves; ++k)
-      r.perturbed.push_back(wanted[i] && is_float(r.args.leaves[leaf++].dtype()));
+      r.perturbed.push_back(is_float(r.args.leaves[leaf++].dtype()) && wanted[i]);
   if (std::count(wanted.begin(), wanted.end(), true) == 0)
     fail(Code::invalid_argument, verb, ": no argument to differentiate");
   r.flat = linearize(
@@ -172,7 +177,12 @@ FunctionRef linear_transpose(View& cx, Function& f, Args specs) {
   s->perturbed = Flags(s->in_avals.size(), true);
   s->has_tangent = Flags(s->out_avals.size(), true);
   s->pullback = true;
-  check_transposable(*s->linear, Flags(s->in_avals.size(), false));
+  try {
+    check_transposable(*s->linear, Flags(s->in_avals.size(), false));
+  } catch (Error& e) {
+    e.notes.push_back("in linear_transpose of " + f.name());
+    throw;
+  }
   return linear_function(cx, s, {});
 }
 
@@ -204,8 +214,8 @@ void check_scalar(const std::string& name, const Value& loss) {
   if (loss.aval->ndim() != 0)
     fail(Code::not_scalar, "grad of ", name, ": the output must be a scalar, got ",
          to_string(loss.aval), "; ",
-         loss.aval->size == 1 ? "reshape or index it, take its sum, or use a Jacobian"
-                              : "take its sum, or use a Jacobian");
+         loss.aval->size == 1 ? "reshape or index it, take its sum, or use jacrev"
+                              : "take its sum, or use jacrev");
   if (!loss.aval->is_float())
     fail(Code::out_dtype, "grad of ", name, ": the output must be a float, got ",
          to_string(loss.aval));
@@ -225,7 +235,7 @@ class Grad final : public DerivedFunction {
         options_(std::move(options)),
         with_value_(with_value) {}
 
-  ValueRef call(View& cx, Args args) override {
+  ValueRef apply(View& cx, Args args) override {
     Flags wanted(args.size(), false);
     std::vector<size_t> argnums;
     for (int64_t n : options_.argnums.empty() ? std::vector<int64_t>{0} : options_.argnums) {
@@ -301,6 +311,8 @@ class Grad final : public DerivedFunction {
     }
     return all;
   }
+
+  const char* verb() const override { return with_value_ ? "value_and_grad" : "grad"; }
 
   GradOptions options_;
   bool with_value_;

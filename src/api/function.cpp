@@ -44,10 +44,14 @@ BaseFunction::BaseFunction(Session& session, std::string name)
 void run_callback(View& cx, StageTrace* staging, RuleFrame* rule, const std::string& what,
                   const std::function<int32_t(View&)>& run) {
   Root& root = cx.root();
-  uint32_t location = root.location;
   View view(cx, staging);
   view.rule = rule;
   cx.session().counters.callbacks.fetch_add(1, std::memory_order_relaxed);
+  struct Restore {
+    Root& root;
+    uint32_t location;
+    ~Restore() { root.location = location; }
+  } restore{root, root.location};
   int32_t code = run(view);
   if (root.out_of_memory) {
     root.out_of_memory = false;
@@ -59,7 +63,6 @@ void run_callback(View& cx, StageTrace* staging, RuleFrame* rule, const std::str
     error.notes.push_back("in " + what);
     throw error;
   }
-  root.location = location;
   if (code == 0) return;
   Error error(code, what + " returned the code " + std::to_string(code) + " without an error");
   throw error;
@@ -153,9 +156,10 @@ void describe_tree(const TreeDef& tree, CacheKey& key) {
   for (const std::string& k : tree.keys) key.push_back(std::hash<std::string>()(k));
   for (const Tree& child : tree.children) describe_tree(*child, key);
   if (!tree.object) return;
-  auto* function = dynamic_cast<const Function*>(tree.object.get());
-  bool named = function && function->serial();
-  key.push_back(named ? function->serial() : reinterpret_cast<uintptr_t>(tree.object.get()));
+  if (auto* function = dynamic_cast<const Function*>(tree.object.get()))
+    return key.push_back(function->serial());
+  auto* opaque = dynamic_cast<const Opaque*>(tree.object.get());
+  key.push_back(opaque ? reinterpret_cast<uintptr_t>(opaque->pointer) : 0);
 }
 
 bool may_cache(const TreeDef& tree) {  // a derived or linear function has no name that outlives it
@@ -181,7 +185,7 @@ class Jit final : public DerivedFunction {
     inner->describe(stack_);
   }
 
-  ValueRef call(View& cx, Args args) override {
+  ValueRef apply(View& cx, Args args) override {
     FlatArgs flat(cx, args);
     CacheKey key = stack_;
     bool cacheable = true;
@@ -204,6 +208,8 @@ class Jit final : public DerivedFunction {
   }
 
  private:
+  const char* verb() const override { return "jit"; }
+
   Ref<const Program> compile(View& cx, const FlatArgs& flat, Tracers& captured) {
     auto program = make_ref<Program>();
     StagedCall staged = stage_call(cx, *inner, flat.trees, avals_of(flat.leaves), "jit");

@@ -55,6 +55,8 @@ class Function : public Handle {
   virtual void describe(CacheKey&) const {}
   virtual ProgramCache& programs() { return base().programs(); }
   virtual uint64_t serial() const { return 0; }
+  // For messages: "argument 1 (w)".
+  virtual std::string argument(size_t i) const { return "argument " + std::to_string(i); }
 
   Ref<Session> session;
 };
@@ -88,9 +90,21 @@ class DerivedFunction : public Function {
     inner->describe(key);
     key.insert(key.end(), words_.begin(), words_.end());
   }
-  uint64_t serial() const override { return 0; }
+  std::string argument(size_t i) const override { return inner->argument(i); }
+
+  // Errors on the way out say which transformation of which function they passed.
+  ValueRef call(View& cx, Args args) final {
+    try {
+      return apply(cx, args);
+    } catch (Error& e) {
+      e.notes.push_back(str("in ", verb(), " of ", name()));
+      throw;
+    }
+  }
 
  protected:
+  virtual ValueRef apply(View& cx, Args args) = 0;
+  virtual const char* verb() const = 0;
   FunctionRef inner;
 
  private:

@@ -21,7 +21,7 @@ class PortReader {
                 v.items.size() == tree->children.size();
     if (!same)
       fail(port_.tree_code, port_.what, where(), ": expected the structure ", tree->text(),
-           ", got ", v.tree->text());
+           ", got ", describe(v));
     for (size_t i = 0; i < v.items.size(); ++i) read(*v.items[i], tree->children[i]);
   }
 
@@ -35,7 +35,8 @@ class PortReader {
     Aval want = cx_.session().tangent(avals_[next_]);
     Tracer t;
     if (v.kind == Kind::zero) {
-      if (v.aval && v.aval != want && v.aval != avals_[next_]) mismatch(v.aval, want);
+      if (v.aval && v.aval != want && v.aval != avals_[next_])
+        mismatch(v.aval, want, "; jaxvjp_zero needs no type");
     } else if (want->dtype != DType::float0) {
       t = tracer_of(cx_, v, want->dtype);
       bool wider = is_float(t.dtype()) && size_of(t.dtype()) > size_of(want->dtype);
@@ -48,9 +49,14 @@ class PortReader {
   }
 
   std::string where() const { return next_ < whole_->n_leaves ? whole_->path(next_) : ""; }
-  [[noreturn]] void mismatch(Aval got, Aval want) {
-    fail(port_.aval_code, port_.what, where(), ": expected ", to_string(want), ", got ",
-         to_string(got), got->dtype == want->dtype ? "; shapes differ" : "; dtypes differ");
+  [[noreturn]] void mismatch(Aval got, Aval want, const char* hint = "") {
+    bool shapes = got->dtype == want->dtype;
+    fail(shapes ? port_.shape_code : port_.dtype_code, port_.what, where(), ": expected ",
+         to_string(want), ", got ", to_string(got), shapes ? "; shapes differ" : "; dtypes differ",
+         hint);
+  }
+  static std::string describe(const Value& v) {
+    return v.is_leaf() && v.aval ? to_string(v.aval) : v.tree->text();
   }
 
   View& cx_;

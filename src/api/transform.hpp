@@ -34,7 +34,7 @@ FunctionRef linear_transpose(View& cx, Function& f, Args specs);
 // type.
 struct Port {
   const char* what;
-  Code tree_code, aval_code;
+  Code tree_code, shape_code, dtype_code;
   bool widen = false;  // a wider float is rounded once to the port's dtype
 };
 void read_port(View& cx, const Port& port, const Value& v, const Tree& tree,

@@ -26,6 +26,7 @@ ValueRef value_of(Session& session, const Tracer& t) {
   ValueRef v = leaf(session, Kind::array, t.aval());
   v->trace = Ref<Trace>(&t.trace());
   v->index = t.index();
+  v->location = t.trace().cx.location;
   return v;
 }
 
@@ -117,18 +118,17 @@ Tracer tracer_of(View& cx, const Value& v, DType dtype) {
   switch (v.kind) {
     case Kind::array: break;
     case Kind::spec:
-      fail(Code::concrete, "a spec ", to_string(v.aval),
+      fail(Code::tree, "a spec ", to_string(v.aval),
            " has no numbers; it stands for an argument only");
-    case Kind::zero:
-      fail(Code::invalid_argument, "jaxvjp_zero stands for a cotangent or tangent only");
+    case Kind::zero: fail(Code::tree, "jaxvjp_zero stands for a cotangent or tangent only");
     default:
       fail(Code::tree, "expected an array, got a container or an opaque leaf: ", v.tree->text());
   }
   if (v.weak) return weak_tracer(cx, v.number, dtype);
   if (v.array) return cx.root().tracer(v.array);
   if (!v.trace->alive())
-    fail(Code::stale_tracer, "a value ", to_string(v.aval), " of a finished ", v.trace->verb(),
-         " is used");
+    fail(Code::stale_tracer, "a value ", to_string(v.aval), made_at(*v.session, v.location),
+         " of a finished ", v.trace->verb(), " is used");
   if (&v.trace->cx != &cx.root())
     fail(Code::stale_tracer, "a value ", to_string(v.aval), " that another context traces is used");
   return Tracer(*v.trace, v.index);

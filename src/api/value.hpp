@@ -46,6 +46,7 @@ class Value final : public Handle {
   Array array;
   Ref<Trace> trace;
   uint32_t index = 0;
+  uint32_t location = 0;  // of a tracer: where it was made
   bool weak = false;
   double number = 0;
   Array shown;  // what `data` handed out

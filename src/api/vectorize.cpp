@@ -32,7 +32,7 @@ class Vmap final : public DerivedFunction {
   Vmap(FunctionRef f, VmapOptions options)
       : DerivedFunction(std::move(f), vmap_words(options)), options_(std::move(options)) {}
 
-  ValueRef call(View& cx, Args args) override {
+  ValueRef apply(View& cx, Args args) override {
     if (!options_.in_axes.empty() && options_.in_axes.size() != args.size())
       fail(Code::invalid_argument, "vmap of ", name(), ": in_axes has ", options_.in_axes.size(),
            " entries for ", args.size(), " arguments");
@@ -54,6 +54,8 @@ class Vmap final : public DerivedFunction {
   }
 
  private:
+  const char* verb() const override { return "vmap"; }
+
   Small<Mapped, 4> mapped_inputs(const FlatArgs& flat, int64_t& size) {
     Small<Mapped, 4> in;
     size_t leaf = 0;
@@ -69,8 +71,8 @@ class Vmap final : public DerivedFunction {
     if (axis == axis_none) return {x, false};
     Aval aval = x.aval();
     if (axis < -int64_t(aval->ndim()) || axis >= int64_t(aval->ndim()))
-      fail(Code::shape, "vmap of ", name(), ": argument ", argument, " is ", to_string(aval),
-           ", which has no axis ", axis);
+      fail(Code::invalid_argument, "vmap of ", name(), ": argument ", argument, " is ",
+           to_string(aval), ", which has no axis ", axis);
     if (axis < 0) axis += int64_t(aval->ndim());
     int64_t n = aval->shape[size_t(axis)];
     if (size < 0) size = n;
@@ -121,7 +123,7 @@ class Jacobian : public DerivedFunction {
       : DerivedFunction(std::move(f), jacobian_words(kind, options)),
         options_(std::move(options)) {}
 
-  ValueRef call(View& cx, Args args) override {
+  ValueRef apply(View& cx, Args args) override {
     FlatArgs flat(cx, args);
     std::vector<size_t> argnums = chosen(args.size());
     std::vector<size_t> wanted = wanted_leaves(flat, argnums);
@@ -228,6 +230,8 @@ class Jacfwd final : public Jacobian {
   Jacfwd(FunctionRef f, GradOptions options) : Jacobian(std::move(f), std::move(options), 'F') {}
 
  private:
+  const char* verb() const override { return "jacfwd"; }
+
   void run(View& cx, const FlatArgs& flat, const std::vector<size_t>& wanted, Tree& out,
            Tracers& values, size_t& n_out, std::vector<Tracers>& blocks) override {
     for (size_t w : wanted) {
@@ -301,6 +305,8 @@ class Jacrev final : public Jacobian {
   Jacrev(FunctionRef f, GradOptions options) : Jacobian(std::move(f), std::move(options), 'R') {}
 
  private:
+  const char* verb() const override { return "jacrev"; }
+
   void run(View& cx, const FlatArgs& flat, const std::vector<size_t>& wanted, Tree& out,
            Tracers& values, size_t& n_out, std::vector<Tracers>& blocks) override {
     Flags perturbed(flat.leaves.size(), false);
@@ -368,7 +374,7 @@ class Hessian final : public DerivedFunction {
     reverse_ = jacrev(gradient, outer);
   }
 
-  ValueRef call(View& cx, Args args) override {
+  ValueRef apply(View& cx, Args args) override {
     try {
       return forward_->call(cx, args);
     } catch (const Error& e) {
@@ -378,6 +384,8 @@ class Hessian final : public DerivedFunction {
   }
 
  private:
+  const char* verb() const override { return "hessian"; }
+
   FunctionRef forward_, reverse_;
 };
 

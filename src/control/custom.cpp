@@ -7,6 +7,7 @@
 #include "control/rule.hpp"
 #include "primitives/family.hpp"
 #include "transforms/simplify.hpp"
+#include "transforms/transpose.hpp"
 
 namespace jv {
 
@@ -17,6 +18,7 @@ void check_closures(Operands used, const Trace& differentiating, std::string_vie
   for (const Tracer& t : used)
     if (t && &t.trace() == &differentiating)
       fail(Code::closure_diff, rule, ": its ", role, " uses a value ", to_string(t.aval()),
+           made_at(t.session(), t.trace().origin(t)),
            " that is being differentiated; pass it as an argument");
 }
 
@@ -61,7 +63,8 @@ void call_expand(Context& cx, const Primitive&, Operands operands, const Params&
     cx.session().executor().run(cx, *j, in, results);
     for (Array& a : results) out.push_back(cx.tracer(std::move(a)));
   } else {
-    out = rule_of(params)->primal(cx, operands);
+    RuleRef rule = rule_of(params);
+    out = rule->primal(cx, operands);
   }
 }
 
@@ -128,11 +131,14 @@ Pruned call_dce(Session& session, const Params& params, std::span<const bool> us
   return p;
 }
 
-void refuse_consts(const Params& params, Operands dx) {
+Object unlinked(const std::string& name) { return unlinked_rule(name); }
+
+// What a recorded primal captured are its leading operands: a rule has no derivative for them.
+void refuse_consts(const JvpTrace& t, const Params& params, Operands x, Operands dx) {
   for (size_t i = 0; i < n_consts(params); ++i)
     if (dx[i])
       fail(Code::closure_diff, params.word("name"), ": its primal uses a value ",
-           to_string(dx[i].aval()),
+           to_string(x[i].aval()), made_at(t.cx.session(), t.origin(t.operands()[i])),
            " from outside that is being differentiated; pass it as an argument");
 }
 
@@ -162,7 +168,7 @@ Tracers bind_lin(Context& cx, const Ref<LinearCall>& c, Operands operands) {
 
 void vjp_linearize(JvpTrace& t, const Primitive&, Operands operands, Operands tangents,
                    const Params& params, Tracers& y, Tracers& dy) {
-  refuse_consts(params, tangents);
+  refuse_consts(t, params, operands, tangents);
   RuleRef rule = rule_of(params);
   Operands x = operands.subspan(n_consts(params)), dx = tangents.subspan(n_consts(params));
   if (!t.linearizing()) {
@@ -269,11 +275,17 @@ bool lin_keep(const Params& params) { return linear_call(params).rule->run_on_ze
 
 void jvp_linearize(JvpTrace& t, const Primitive&, Operands operands, Operands tangents,
                    const Params& params, Tracers& y, Tracers& dy) {
-  refuse_consts(params, tangents);
+  refuse_consts(t, params, operands, tangents);
   RuleRef rule = rule_of(params);
   rule->jvp(t.cx, operands.subspan(n_consts(params)), tangents.subspan(n_consts(params)), y, dy);
   check_closures(y, t, rule->name(), "jvp rule");
   check_closures(dy, t, rule->name(), "jvp rule");
+}
+
+// A call that is linear in its arguments transposes as what it computes.
+void jvp_transpose(Context& cx, const Primitive&, Operands ct, Operands x, std::span<const Aval>,
+                   const Params& params, Tracers& back) {
+  back = transpose(cx, *primal_jaxpr(params), x, ct);
 }
 
 }  // namespace
@@ -297,20 +309,24 @@ constexpr Primitive custom_vjp_call_p = define({
     .linearize = vjp_linearize,
     .batch_all = call_batch,
     .dce = call_dce,
+    .unlinked = unlinked,
     .internal = true,
 });
 
 constexpr Primitive custom_jvp_call_p = define({
     .name = "custom_jvp_call",
     .signature =
-        "operands..., call_jaxpr: jaxpr, jvp: word, name: word, num_consts: int, rule: object",
+        "operands'..., call_jaxpr: jaxpr, jvp: word, name: word, num_consts: int, rule: object",
     .doc = "A function with a forward derivative of the user's.",
+    .linearity = Linearity::linear,
     .abstract_eval = call_aval,
     .expand = call_expand,
     .stage = call_stage,
     .linearize = jvp_linearize,
+    .transpose_all = jvp_transpose,
     .batch_all = call_batch,
     .dce = call_dce,
+    .unlinked = unlinked,
     .internal = true,
 });
 

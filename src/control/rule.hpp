@@ -36,6 +36,8 @@ using RuleRef = Ref<const CustomRule>;
 RuleRef batch_rule(RuleRef rule, Flags mapped, int64_t size);
 // The rule of the function with only some of its outputs; bwd gets zeros for the others.
 RuleRef prune_rule(RuleRef rule, Flags kept, Avals all_outputs);
+// The rule of a call that was read from text: there is a primal, and differentiating it is NO_RULE.
+RuleRef unlinked_rule(std::string name);
 // What a batched rule's fwd keeps beside its leaves, of which `mapped` are mapped.
 Ref<const RefCounted> batch_residuals(Ref<const RefCounted> structure, Flags mapped);
 

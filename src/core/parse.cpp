@@ -202,6 +202,7 @@ class Parser {
     if (lex_.accept('[')) {
       e.params = read_params(lex_, *e.primitive, [&] { return read_sub_jaxpr(scope); });
       lex_.expect(']');
+      link(e);
     } else {
       e.params.resize(e.primitive->sig.n_params);
     }
@@ -209,6 +210,16 @@ class Parser {
     add(scope, e);
     ++scope.result.size;
     check_limits(scope.result, e.place);
+  }
+
+  // A rule has callbacks, which no text can say: what stands for it knows its name.
+  void link(Equation& e) {
+    if (!e.primitive->unlinked) return;
+    const Signature& sig = e.primitive->sig;
+    auto* name = std::get_if<std::string>(&e.params[sig.find("name")]);
+    if (!name) lex_.fail_at(e.place, e.primitive->name, " needs a name");
+    for (size_t i = 0; i < sig.n_params; ++i)
+      if (sig.params[i].kind == ParamKind::object) e.params[i] = e.primitive->unlinked(*name);
   }
 
   const Primitive& read_primitive() {
@@ -219,7 +230,7 @@ class Parser {
       fail(Code::not_found, lex_.position(place), "no primitive is called '", name.substr(0, 40),
            "'");
     for (size_t i = 0; i < p->sig.n_params; ++i)
-      if (p->sig.params[i].kind == ParamKind::object)
+      if (p->sig.params[i].kind == ParamKind::object && !p->unlinked)
         lex_.fail_at(place, name, " holds a custom rule, whose callbacks no text can say");
     return *p;
   }

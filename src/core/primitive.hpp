@@ -103,6 +103,8 @@ struct Primitive {
       nullptr;  // whether an equation runs though nobody needs its results
   Fold fold = nullptr;
   Dce dce = nullptr;
+  // What stands for the rule in a program that was read from text, which cannot say it.
+  Object (*unlinked)(const std::string& name) = nullptr;
   bool rearranges = false;     // the result's elements are the operand's: shape operations
   bool involution = false;     // applied twice with equal parameters it is the identity
   bool differentiable = true;  // false: results have no derivative (comparisons, sign, floor)

@@ -65,7 +65,14 @@ void ReferenceExecutor::run(Context& cx, const Jaxpr& j, std::span<const Array> 
   uint32_t location = cx.location;
   for (size_t i = 0; i < j.consts.size(); ++i) run.bind(j.constvars[i], j.consts[i]);
   for (size_t i = 0; i < in.size(); ++i) run.bind(j.invars[i], in[i]);
-  for (size_t k = 0; k < j.eqns.size(); ++k) run.step(k);
+  for (size_t k = 0; k < j.eqns.size(); ++k) {
+    try {
+      run.step(k);
+    } catch (Error& e) {
+      note_equation(e, j, k);
+      throw;
+    }
+  }
   cx.location = location;
   for (Atom a : j.outs) out.push_back(run.use(a));
 }

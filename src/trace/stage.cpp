@@ -47,6 +47,10 @@ void StageTrace::bind(const Primitive& p, Operands operands, const ParamsRef& pa
     Avals in, avals;
     for (const Tracer& t : completed) in.push_back(t.aval());
     p.abstract_eval(cx.session(), in, *complete, avals);
+    // What a rule's primal captured may be of a trace inside this one: then the call is that
+    // trace's.
+    Trace& inner = innermost(completed);
+    if (inner.depth > depth) return inner.bind(p, completed, complete, out);
     return record(p, completed, complete, avals, out);
   }
   Avals in, avals;

@@ -21,6 +21,11 @@ void Context::pop(Trace& trace) {
   trace.finish();
 }
 
+std::string made_at(Session& session, uint32_t location) {
+  Location place = session.location(location);
+  return place.file.empty() ? "" : str(" made at ", place.file, ":", place.line);
+}
+
 Trace& innermost(Operands operands) {
   Trace* t = &operands[0].trace();
   for (const Tracer& o : operands.subspan(1))
@@ -72,6 +77,12 @@ void EvalTrace::bind(const Primitive& p, Operands operands, const ParamsRef& par
   for (Array& a : results) out.push_back(Tracer(*this, std::move(a)));
 }
 
+void note_equation(Error& e, const Jaxpr& j, size_t equation) {
+  e.notes.push_back(str("in equation ", equation, ", ", j.eqns[equation].primitive->name));
+  Location place = j.session->location(j.locations[equation]);
+  if (e.file.empty()) e.file = place.file, e.line = place.line;
+}
+
 Tracers eval_jaxpr(Context& cx, const Jaxpr& j, Operands args) {
   std::vector<Tracer> env(j.vars.size());
   for (size_t i = 0; i < j.consts.size(); ++i) env[j.constvars[i]] = cx.tracer(j.consts[i]);
@@ -86,7 +97,13 @@ Tracers eval_jaxpr(Context& cx, const Jaxpr& j, Operands args) {
     Tracers in;
     for (Atom a : j.operands(e)) in.push_back(read(a));
     if (j.locations[k]) cx.location = j.locations[k];
-    Tracers out = bind_at(home, *e.primitive, in, ParamsRef(e.params));
+    Tracers out;
+    try {
+      out = bind_at(home, *e.primitive, in, ParamsRef(e.params));
+    } catch (Error& error) {
+      note_equation(error, j, k);
+      throw;
+    }
     for (size_t i = 0; i < out.size(); ++i) env[e.first_result + i] = std::move(out[i]);
   }
   cx.location = location;

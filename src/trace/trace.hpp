@@ -56,6 +56,8 @@ class Trace : public RefCounted {
   virtual Tracer primal(const Tracer& t) const { return t; }
   // Does this trace differentiate with respect to the value?
   virtual bool perturbed(const Tracer&) const { return false; }
+  // Session::location where the value was made; 0 is unknown.
+  virtual uint32_t origin(const Tracer&) const { return 0; }
   // What this trace does, for messages: "grad", "vmap", "jit".
   virtual const char* verb() const = 0;
   bool alive() const { return depth > 0; }
@@ -128,6 +130,9 @@ class Live {
   Ref<T> trace_;
 };
 
+// " made at model.c:12", or nothing.
+std::string made_at(Session& session, uint32_t location);
+
 Trace& innermost(Operands operands);
 Tracers bind(const Primitive& p, Operands operands, const ParamsRef& params);
 Tracer bind1(const Primitive& p, Operands operands, const ParamsRef& params);
@@ -140,6 +145,9 @@ Trace& home_of(Context& cx, Operands operands);
 // Binds every equation of the jaxpr again: interpretation is all there is to a transformation of a
 // jaxpr.
 Tracers eval_jaxpr(Context& cx, const Jaxpr& j, Operands args);
+
+// Adds the equation to an error that passes it, and the user's place where it has none.
+void note_equation(Error& e, const Jaxpr& j, size_t equation);
 
 // An operand count or dtype that a primitive cannot take: an Error that names it.
 void check_operands(const Primitive& p, std::span<const Aval> in);

@@ -15,6 +15,10 @@ class BatchTrace final : public Trace {
     const Mapped& m = values_[t.index()].value;
     return m.mapped ? t : m.value;
   }
+  bool perturbed(const Tracer& t) const override {
+    const Tracer& below = values_[t.index()].value.value;
+    return below.trace().perturbed(below);
+  }
   const char* verb() const override { return "vmap"; }
 
   Tracer put(Mapped m);

@@ -1,6 +1,7 @@
 #include "transforms/jvp.hpp"
 
-#include "primitives/ops.hpp"
+#include "primitives/family.hpp"
+#include "transforms/batch.hpp"
 
 namespace jv {
 
@@ -12,8 +13,18 @@ Flags nonzero(Operands t) {
 
 Tracer JvpTrace::put(Tracer x, Tracer dx) {
   if (dx && !is_float(x.dtype())) dx = Tracer();
-  pairs_.push_back({std::move(x), std::move(dx)});
+  pairs_.push_back({std::move(x), std::move(dx), cx.location});
   return Tracer(*this, uint32_t(pairs_.size() - 1));
+}
+
+Tracer JvpTrace::put_inside(Tracer x, Tracer dx) {
+  Trace& inner = dx && dx.trace().depth > x.trace().depth ? dx.trace() : x.trace();
+  if (inner.depth <= depth || &inner == linear_) return put(std::move(x), std::move(dx));
+  auto* batch = dynamic_cast<BatchTrace*>(&inner);
+  if (!batch) return put(std::move(x), std::move(dx));
+  Tracer y = materialise(batch->get(x), batch->size);
+  return batch->put(
+      {put_inside(y, dx ? materialise(batch->get(dx), batch->size) : Tracer()), true});
 }
 
 void JvpTrace::bind(const Primitive& p, Operands operands, const ParamsRef& params, Tracers& out) {
@@ -25,12 +36,14 @@ void JvpTrace::bind(const Primitive& p, Operands operands, const ParamsRef& para
     any |= bool(dx.back());
   }
   if (any && p.linearize) {
+    operands_ = operands;
     p.linearize(*this, p, x, dx, *params, y, dy);
   } else {
     y = jv::bind(p, x, params);
     dy = any && p.differentiable ? tangents(p, x, dx, y, params) : Tracers(y.size());
   }
-  for (size_t i = 0; i < y.size(); ++i) out.push_back(put(std::move(y[i]), std::move(dy[i])));
+  for (size_t i = 0; i < y.size(); ++i)
+    out.push_back(put_inside(std::move(y[i]), std::move(dy[i])));
 }
 
 // A primitive that is linear in all its marked operands together: the same equation on their

@@ -18,18 +18,32 @@ class JvpTrace final : public Trace {
 
   // A null dx is the symbolic zero, and so is the tangent of anything but floats.
   Tracer put(Tracer x, Tracer dx);
+  // The same for results that a rule computed with values of a trace inside this one: they are that
+  // trace's.
+  Tracer put_inside(Tracer x, Tracer dx);
   // Primal and tangent of any tracer: values of outer traces are constants here.
   Tracer x(const Tracer& t) const { return &t.trace() == this ? pairs_[t.index()].x : t; }
   Tracer dx(const Tracer& t) const { return &t.trace() == this ? pairs_[t.index()].dx : Tracer(); }
-  bool perturbed(const Tracer& t) const override { return bool(dx(t)); }
+  bool perturbed(const Tracer& t) const override {
+    const Pair& p = pairs_[t.index()];
+    return p.dx || p.x.trace().perturbed(p.x);
+  }
+  uint32_t origin(const Tracer& t) const override {
+    return &t.trace() == this ? pairs_[t.index()].location : 0;
+  }
+  // Those of the equation whose `linearize` runs.
+  Operands operands() const { return operands_; }
+  bool has_tangent(const Tracer& t) const { return bool(dx(t)); }
   bool linearizing() const { return linear_; }
 
  private:
   struct Pair {
     Tracer x, dx;
+    uint32_t location;
   };
   void finish() override { pairs_.clear(); }
   StageTrace* linear_;
+  Operands operands_;
   const char* verb_;
   std::vector<Pair> pairs_;
 };
@@ -60,7 +74,7 @@ Linearized linearize(Context& cx, F&& f, Operands x, std::span<const bool> pertu
   Linearized r;
   for (const Tracer& t : f(Operands(args))) {
     r.out.push_back(jvp->x(t));
-    r.has_tangent.push_back(jvp->perturbed(t));
+    r.has_tangent.push_back(jvp->has_tangent(t));
     if (r.has_tangent.back()) tangents.push_back(jvp->dx(t));
   }
   auto [jaxpr, captured] = linear->close(tangents);

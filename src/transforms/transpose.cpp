@@ -1,6 +1,7 @@
 #include "transforms/transpose.hpp"
 
 #include "primitives/ops.hpp"
+#include "transforms/jvp.hpp"
 
 namespace jv {
 namespace {
@@ -109,25 +110,32 @@ Tracers transpose(Context& cx, const Jaxpr& j, Operands known, Operands cts) {
   return Transposer(cx, j, known, cts).run(cts);
 }
 
+static void check_eqn(const Jaxpr& j, const Eqn& e, const std::vector<bool>& linear) {
+  const Primitive& p = *e.primitive;
+  std::vector<bool> known;
+  size_t n_linear = 0;
+  for (size_t i = 0; i < e.n_operands; ++i) {
+    Atom a = j.operands(e)[i];
+    known.push_back(a.is_literal() || !linear[a.index()]);
+    if (known.back()) continue;
+    ++n_linear;
+    if (!transposable(p) || (p.transpose && !p.sig.operand(i).linear))
+      fail(Code::no_transpose, p.name, ": is not linear in ", p.sig.operand(i).name,
+           ", so it has no transpose");
+  }
+  if (n_linear > 1 && p.transpose && p.linearity == Linearity::bilinear)
+    fail(Code::no_transpose, p.name, ": a product of two linear values has no transpose");
+  // The operands of an equation that holds a jaxpr are that jaxpr's inputs.
+  Flags nested(known.begin(), known.end());
+  for_sub_jaxprs(*e.params, [&](const Jaxpr& sub) { check_transposable(sub, nested); });
+}
+
 void check_transposable(const Jaxpr& j, std::span<const bool> known) {
   std::vector<bool> input;
   for (bool k : known) input.push_back(!k);
   std::vector<bool> linear = find_linear(j, input);
-  for (const Eqn& e : j.eqns) {
-    if (!e.n_results || !linear[e.first_result]) continue;
-    const Primitive& p = *e.primitive;
-    size_t n_linear = 0;
-    for (size_t i = 0; i < e.n_operands; ++i) {
-      Atom a = j.operands(e)[i];
-      if (a.is_literal() || !linear[a.index()]) continue;
-      ++n_linear;
-      if (!transposable(p) || (p.transpose && !p.sig.operand(i).linear))
-        fail(Code::no_transpose, p.name, ": is not linear in ",
-             p.sig.n_operands ? p.sig.operand(i).name : "its operands", ", so it has no transpose");
-    }
-    if (n_linear > 1 && p.transpose && p.linearity == Linearity::bilinear)
-      fail(Code::no_transpose, p.name, ": a product of two linear values has no transpose");
-  }
+  for (const Eqn& e : j.eqns)
+    if (e.n_results && linear[e.first_result]) check_eqn(j, e, linear);
 }
 
 }  // namespace jv

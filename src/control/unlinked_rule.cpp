@@ -1,0 +1,33 @@
+// What stands for a rule where only its name is known.
+#include "control/rule.hpp"
+
+namespace jv {
+namespace {
+
+class UnlinkedRule final : public CustomRule {
+ public:
+  explicit UnlinkedRule(std::string name) : name_(std::move(name)) {}
+  const std::string& name() const override { return name_; }
+  bool has_forward() const override { return false; }
+  Tracers primal(Context&, Operands) const override { refuse(); }
+  Residuals fwd(Context&, Operands, std::span<const bool>, Tracers&) const override { refuse(); }
+  Tracers bwd(Context&, const Residuals&, Operands, std::span<const Aval>,
+              std::span<const bool>) const override {
+    refuse();
+  }
+  void jvp(Context&, Operands, Operands, Tracers&, Tracers&) const override { refuse(); }
+
+ private:
+  [[noreturn]] void refuse() const {
+    fail(Code::no_rule, name_,
+         ": the program was read from text, which does not hold its rule; it cannot be "
+         "differentiated");
+  }
+  std::string name_;
+};
+
+}  // namespace
+
+RuleRef unlinked_rule(std::string name) { return make_ref<const UnlinkedRule>(std::move(name)); }
+
+}  // namespace jv
