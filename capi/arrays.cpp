@@ -99,7 +99,7 @@ jaxvjp_value* jaxvjp_spec(jaxvjp_context* cx, int32_t dtype, const int64_t* shap
   });
 }
 
-static Aval aval_of(const jaxvjp_value* v) { return v ? unwrap(v)->aval : nullptr; }
+static Aval aval_of(const jaxvjp_value* v) { return known(v) ? unwrap(v)->aval : nullptr; }
 int32_t jaxvjp_dtype(const jaxvjp_value* v) { return aval_of(v) ? int32_t(aval_of(v)->dtype) : 0; }
 size_t jaxvjp_ndim(const jaxvjp_value* v) { return aval_of(v) ? aval_of(v)->ndim() : 0; }
 const int64_t* jaxvjp_shape(const jaxvjp_value* v) {
@@ -113,7 +113,7 @@ static bool all_concrete(const Value& v) {
     if (!all_concrete(*item)) return false;
   return true;
 }
-int32_t jaxvjp_is_concrete(const jaxvjp_value* v) { return v && all_concrete(*unwrap(v)); }
+int32_t jaxvjp_is_concrete(const jaxvjp_value* v) { return known(v) && all_concrete(*unwrap(v)); }
 
 const void* jaxvjp_data(jaxvjp_context* cx, jaxvjp_value* v) {
   return guard(cx, "data", static_cast<const void*>(nullptr), [&](View& view) -> const void* {

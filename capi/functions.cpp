@@ -187,9 +187,11 @@ jaxvjp_function* jaxvjp_custom_vjp(jaxvjp_context* cx, const char* name, jaxvjp_
     if (o.forward != JAXVJP_FORWARD_REFUSE && o.forward != JAXVJP_FORWARD_TRANSPOSE_BWD)
       fail(Code::invalid_argument, "custom_vjp: forward is ", o.forward);
     if (!fwd && !o.primal)
-      fail(Code::invalid_argument, "custom_vjp ", name ? name : "f", ": neither fwd nor a primal is given");
+      fail(Code::invalid_argument, "custom_vjp ", name ? name : "f",
+           ": neither fwd nor a primal is given");
     if (!bwd && !o.jvp)
-      fail(Code::invalid_argument, "custom_vjp ", name ? name : "f", ": neither bwd nor a jvp rule is given");
+      fail(Code::invalid_argument, "custom_vjp ", name ? name : "f",
+           ": neither bwd nor a jvp rule is given");
     Ref<Rule> rule = new_rule(name, user, destroy, owned);
     rule->primal = callback_cast<CallFn>(o.primal);
     rule->fwd = callback_cast<FwdFn>(fwd);

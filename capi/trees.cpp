@@ -78,10 +78,10 @@ void* jaxvjp_as_pointer(jaxvjp_context* cx, jaxvjp_value* v) {
   });
 }
 
-int32_t jaxvjp_kind(const jaxvjp_value* v) { return v ? int32_t(unwrap(v)->kind) : 0; }
-size_t jaxvjp_count(const jaxvjp_value* v) { return v ? unwrap(v)->items.size() : 0; }
+int32_t jaxvjp_kind(const jaxvjp_value* v) { return known(v) ? int32_t(unwrap(v)->kind) : 0; }
+size_t jaxvjp_count(const jaxvjp_value* v) { return known(v) ? unwrap(v)->items.size() : 0; }
 const char* jaxvjp_key(const jaxvjp_value* v, size_t i) {
-  if (!v || unwrap(v)->kind != Kind::dict || i >= unwrap(v)->items.size()) return nullptr;
+  if (!known(v) || unwrap(v)->kind != Kind::dict || i >= unwrap(v)->items.size()) return nullptr;
   return unwrap(v)->tree->keys[i].c_str();
 }
 
@@ -108,7 +108,7 @@ jaxvjp_value* jaxvjp_lookup(jaxvjp_context* cx, jaxvjp_value* dict, const char* 
   });
 }
 
-size_t jaxvjp_leaf_count(const jaxvjp_value* v) { return v ? unwrap(v)->tree->n_leaves : 0; }
+size_t jaxvjp_leaf_count(const jaxvjp_value* v) { return known(v) ? unwrap(v)->tree->n_leaves : 0; }
 
 jaxvjp_value* jaxvjp_leaf(jaxvjp_context* cx, jaxvjp_value* v, size_t i) {
   return guard(cx, "leaf", no_value, [&](View& view) {
@@ -136,7 +136,7 @@ jaxvjp_value* jaxvjp_unflatten(jaxvjp_context* cx, jaxvjp_value* like, jaxvjp_va
 }
 
 int32_t jaxvjp_same_structure(const jaxvjp_value* a, const jaxvjp_value* b) {
-  return a && b && unwrap(a)->tree == unwrap(b)->tree;
+  return known(a) && known(b) && unwrap(a)->tree == unwrap(b)->tree;
 }
 
 jaxvjp_value* jaxvjp_tree_map(jaxvjp_context* cx, jaxvjp_function* f, jaxvjp_value* const* trees,
@@ -183,4 +183,4 @@ jaxvjp_value* jaxvjp_zero(jaxvjp_context* cx) {
   return guard(cx, "zero", no_value,
                [](View& view) { return keep(view, zero_value(view.session(), nullptr)); });
 }
-int32_t jaxvjp_is_zero(const jaxvjp_value* v) { return v && unwrap(v)->kind == Kind::zero; }
+int32_t jaxvjp_is_zero(const jaxvjp_value* v) { return known(v) && unwrap(v)->kind == Kind::zero; }

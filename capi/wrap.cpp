@@ -38,15 +38,23 @@ void catch_error(View& cx, const char* who) noexcept {
 
 void fail_null(const char* what) { fail(Code::invalid_argument, what, " is NULL"); }
 
-Value& value(View&, jaxvjp_value* v, const char* what) { return required(unwrap(v), what); }
+template <class H>
+static H& open_handle(H* handle, const char* what) {
+  if (required(handle, what).closed)
+    fail(Code::invalid_argument, what, " is a handle of scope ", handle->scope,
+         ", which is closed; retain it to keep it");
+  return *handle;
+}
+
+Value& value(View&, jaxvjp_value* v, const char* what) { return open_handle(unwrap(v), what); }
 Function& function(View& cx, jaxvjp_function* f, const char* what) {
-  Function& function = required(unwrap(f), what);
+  Function& function = open_handle(unwrap(f), what);
   if (function.session.get() != &cx.session())
     fail(Code::invalid_argument, what, " is of another session");
   return function;
 }
 TypedJaxpr& jaxpr(View& cx, jaxvjp_jaxpr* j, const char* what) {
-  TypedJaxpr& typed = required(unwrap(j), what);
+  TypedJaxpr& typed = open_handle(unwrap(j), what);
   if (typed.jaxpr->session.get() != &cx.session())
     fail(Code::invalid_argument, what, " is of another session");
   return typed;
@@ -109,7 +117,7 @@ static DType common_dtype(View& cx, std::span<jaxvjp_value* const> handles) {
 void operands(View& cx, std::span<jaxvjp_value* const> handles, Tracers& out) {
   DType dtype = common_dtype(cx, handles);
   for (jaxvjp_value* handle : handles) {
-    Tracer t = tracer_of(cx, *unwrap(handle), dtype);
+    Tracer t = tracer_of(cx, value(cx, handle, "an operand"), dtype);
     out.push_back(cx.staging ? cx.staging->lift(t) : std::move(t));
   }
 }

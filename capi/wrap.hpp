@@ -56,6 +56,11 @@ Values values(View& cx, jaxvjp_value* const* items, size_t n, const char* what);
 std::span<const int64_t> ints(const int64_t* p, size_t n, const char* what);
 DType dtype(int32_t code);
 
+// For functions without a context: null for a handle that is NULL, or closed.
+inline const Value* known(const jaxvjp_value* v) {
+  return v && !unwrap(v)->closed ? unwrap(v) : nullptr;
+}
+
 template <class T>
 auto keep(View& cx, Ref<T> handle) {
   return wrap(cx.keep(std::move(handle)));

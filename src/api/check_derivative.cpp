@@ -20,7 +20,8 @@ double step_of(double x) {
 Differences differences_along(const Subject& s, const Vector& direction, double smaller = 1) {
   Precision precision = s.precision;
   precision.first_step *= smaller;
-  return central_differences([&](const Vector& x) { return s.value_at(x); }, s.in.origin(),
+  return central_differences([&](const Vector& x) { return s.value_at(x); },
+                             [&](const Vector& x) { return s.in.rounded(x); }, s.in.origin(),
                              direction, precision);
 }
 

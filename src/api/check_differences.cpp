@@ -21,22 +21,39 @@ Vector moved(const Vector& x, const Vector& direction, double h) {
   return y;
 }
 
-// Values inside of f are taken to be about 1, or of the size of its result, or of what the slope
-// carries over from x.
-double rounding(double plus, double minus, double slope, double h, double epsilon) {
-  return epsilon * (std::max({1.0, std::fabs(plus), std::fabs(minus)}) + std::fabs(slope)) / h;
-}
+// A pair of points around x, about h along the direction each way.
+struct Pair {
+  Vector up, down;
+  double distance = 0;  // in units of the direction
+  double stray = 0;     // the part of the way that leads elsewhere, since points are rounded
 
-Slopes slopes_of(const VectorFunction& f, const Vector& x, const Vector& direction,
-                 const Precision& p) {
+  Pair(const VectorFunction& round, const Vector& x, const Vector& direction, double h)
+      : up(round(moved(x, direction, h))), down(round(moved(x, direction, -h))) {
+    double square = 0, length = 0;
+    for (size_t i = 0; i < x.size(); ++i) {
+      distance += (up[i] - down[i]) * direction[i];
+      square += direction[i] * direction[i];
+      length += std::fabs(direction[i]);
+    }
+    distance /= square;
+    for (size_t i = 0; i < x.size(); ++i)
+      stray += std::fabs(up[i] - down[i] - distance * direction[i]) / (distance * length);
+  }
+};
+
+Slopes slopes_of(const VectorFunction& f, const VectorFunction& round, const Vector& x,
+                 const Vector& direction, const Precision& p) {
   Slopes s;
   double h = p.first_step;
   for (int k = 0; k < p.steps; ++k, h /= 4) {
-    Vector plus = f(moved(x, direction, h)), minus = f(moved(x, direction, -h));
+    Pair at(round, x, direction, h);
+    Vector plus = f(at.up), minus = f(at.down);
     Vector slope(plus.size()), noise(plus.size());
     for (size_t i = 0; i < plus.size(); ++i) {
-      slope[i] = (plus[i] - minus[i]) / (2 * h);
-      noise[i] = rounding(plus[i], minus[i], slope[i], h, p.epsilon);
+      slope[i] = (plus[i] - minus[i]) / at.distance;
+      // Values inside of f are taken to be about 1, or of the size of its result.
+      double inside = std::max({1.0, std::fabs(plus[i]), std::fabs(minus[i])});
+      noise[i] = p.epsilon * inside / h + at.stray * std::fabs(slope[i]);
     }
     s.step.push_back(h);
     s.slope.push_back(std::move(slope));
@@ -106,9 +123,10 @@ Precision precision_of(DType dtype) {
   }
 }
 
-Differences central_differences(const VectorFunction& f, const Vector& x, const Vector& direction,
+Differences central_differences(const VectorFunction& f, const VectorFunction& round,
+                                const Vector& x, const Vector& direction,
                                 const Precision& precision) {
-  Slopes s = slopes_of(f, x, direction, precision);
+  Slopes s = slopes_of(f, round, x, direction, precision);
   size_t n = s.slope[0].size();
   Differences d{Vector(n), Vector(n)};
   for (size_t i = 0; i < n; ++i) choose(s, i, d.value[i], d.error[i]);

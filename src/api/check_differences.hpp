@@ -19,9 +19,11 @@ struct Differences {
   std::vector<double> value, error;  // error: infinite where there is no estimate
 };
 
-// Of f along `direction` at x. Numbers that f gives as NaN are left out.
+// Of f along `direction` at x; `round` gives the point that f takes for a point. Numbers that f
+// gives as NaN are left out.
 using VectorFunction = std::function<std::vector<double>(const std::vector<double>&)>;
-Differences central_differences(const VectorFunction& f, const std::vector<double>& x,
-                                const std::vector<double>& direction, const Precision& precision);
+Differences central_differences(const VectorFunction& f, const VectorFunction& round,
+                                const std::vector<double>& x, const std::vector<double>& direction,
+                                const Precision& precision);
 
 }  // namespace jv

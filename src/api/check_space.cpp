@@ -77,6 +77,17 @@ Values Space::rebuilt(Replace&& replace) const {
   return values;
 }
 
+Vector Space::rounded(Vector x) const {
+  for (const Leaf& leaf : free_)
+    visit_dtype(leaf.aval->dtype, [&]<class T>(Type<T>) {
+      if constexpr (requires { float(T(1.0f)); })
+        for (size_t i = leaf.first; i < leaf.first + leaf.aval->size; ++i)
+          if constexpr (sizeof(T) < sizeof(float)) x[i] = float(T(float(x[i])));
+          else x[i] = double(T(x[i]));
+    });
+  return x;
+}
+
 Values Space::at(const Vector& x) const {
   return rebuilt([&](const ValueRef& leaf, const Leaf* free) {
     if (!free) return leaf;

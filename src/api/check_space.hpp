@@ -26,6 +26,8 @@ class Space {
 
   size_t size() const { return origin_.size(); }
   const Vector& origin() const { return origin_; }  // the numbers of the values themselves
+  // The numbers that values of these dtypes have for x.
+  Vector rounded(Vector x) const;
   // Values of this structure with other numbers.
   Values at(const Vector& x) const;
   // One an example, along a new leading axis.

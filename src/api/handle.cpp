@@ -9,8 +9,31 @@ View::View(Ref<Root> root) : root_(std::move(root)) {}
 View::View(View& caller, StageTrace* staging) : staging(staging), root_(caller.root_) {}
 View::~View() { drop_from(0); }
 
+namespace {
+// What stands in the memory of a handle that is gone.
+class Closed final : public Handle {
+ public:
+  explicit Closed(uint32_t of_scope) {
+    closed = true;
+    scope = of_scope;
+    retain();  // for ever
+  }
+};
+}  // namespace
+
+void Handle::dispose() const {
+  if (!keeper) return RefCounted::dispose();
+  Ref<Session> session(keeper);
+  uint32_t was = scope;
+  void* memory = const_cast<void*>(dynamic_cast<const void*>(this));
+  this->~Handle();
+  new (memory) Closed(was);
+  session->bury(memory);
+}
+
 void View::hold(Handle* handle) {
   handles_.push_back(handle);
+  if (root_->flags) handle->keeper = &root_->session(), handle->scope = uint32_t(scopes_.size());
   handle->scope_owner = this;
   handle->scope_slot = uint32_t(handles_.size() - 1);
 }

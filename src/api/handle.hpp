@@ -13,9 +13,17 @@ class View;
 class Handle : public RefCounted {
  public:
   virtual ~Handle() = default;
+  // Set in contexts made with JAXVJP_CHECK_HANDLES: the handle's memory outlives it there, and says
+  // which scope it was of.
+  Session* keeper = nullptr;
+  uint32_t scope = 0;
+  bool closed = false;
   // The scope entry that `take` may turn into the caller's reference.
   View* scope_owner = nullptr;
   uint32_t scope_slot = 0;
+
+ private:
+  void dispose() const override;
 };
 
 class StringHandle final : public Handle {

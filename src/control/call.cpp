@@ -51,15 +51,20 @@ static Tracers call_again(const StageTrace::Closed& f, Operands args, const Para
   return call(f, args, params.word("name"), home_of(cx, operands));
 }
 
-static void call_aval(Session&, std::span<const Aval> in, const Params& params, Avals& out) {
-  const Jaxpr& j = body(params);
+void check_call(const char* name, const Jaxpr& j, std::span<const Aval> in) {
   if (in.size() != j.invars.size())
-    fail(Code::invalid_argument, "jit: takes ", j.invars.size(), " operands, got ", in.size());
-  for (size_t i = 0; i < in.size(); ++i)
-    if (in[i] != j.vars[j.invars[i]])
-      fail(Code::shape, "jit: operand ", i, " is ", to_string(in[i]), ", expected ",
-           to_string(j.vars[j.invars[i]]));
-  out = out_avals(j);
+    fail(Code::invalid_argument, name, ": takes ", j.invars.size(), " operands, got ", in.size());
+  for (size_t i = 0; i < in.size(); ++i) {
+    Aval want = j.vars[j.invars[i]];
+    if (in[i] != want)
+      fail(in[i]->dtype == want->dtype ? Code::shape : Code::dtype, name, ": operand ", i, " is ",
+           to_string(in[i]), ", expected ", to_string(want));
+  }
+}
+
+static void call_aval(Session&, std::span<const Aval> in, const Params& params, Avals& out) {
+  check_call("jit", body(params), in);
+  out = out_avals(body(params));
 }
 
 static void call_expand(Context& cx, const Primitive&, Operands operands, const Params& params,

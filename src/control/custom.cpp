@@ -50,8 +50,10 @@ Tracers bind_call(const Primitive& p, const RuleRef& rule, Context& cx, Operands
 
 void call_aval(Session&, std::span<const Aval> in, const Params& params, Avals& out) {
   const Jaxpr& j = *primal_jaxpr(params);
-  if (in.size() != j.invars.size())
-    fail(Code::internal, "custom call: takes ", j.invars.size(), " operands, got ", in.size());
+  check_call("custom call", j, in);
+  if (params.integer("num_consts") < 0 || n_consts(params) > in.size())
+    fail(Code::invalid_argument, "custom call: num_consts is ", params.integer("num_consts"),
+         " of ", in.size(), " operands");
   out = out_avals(j);
 }
 

@@ -8,7 +8,7 @@ class UnlinkedRule final : public CustomRule {
  public:
   explicit UnlinkedRule(std::string name) : name_(std::move(name)) {}
   const std::string& name() const override { return name_; }
-  bool has_forward() const override { return false; }
+  bool has_forward() const override { return true; }  // asked for, it refuses by name
   Tracers primal(Context&, Operands) const override { refuse(); }
   Residuals fwd(Context&, Operands, std::span<const bool>, Tracers&) const override { refuse(); }
   Tracers bwd(Context&, const Residuals&, Operands, std::span<const Aval>,

@@ -48,8 +48,11 @@ class Printer {
     };
     std::vector<bool> used = find_used(j);
     out_ += "{ lambda ";
-    list(j.constvars, bind);
-    out_ += ";";
+    for (size_t i = 0; i < j.constvars.size(); ++i) {
+      if (i) out_ += ' ';
+      bind(j.constvars[i]);
+    }
+    out_ += j.invars.empty() ? "; " : ";";
     for (Var v : j.invars) out_ += ' ', bind(v);
     out_ += ". let";
     for (const Eqn& e : j.eqns) {
@@ -82,11 +85,6 @@ class Printer {
 
   static std::string atom(const Jaxpr& j, Atom a, const std::vector<std::string>& names) {
     return a.is_literal() ? literal(j.literals[a.index()]) : names[a.index()];
-  }
-
-  template <class F>
-  void list(const std::vector<Var>& vars, F&& bind) {
-    for (Var v : vars) bind(v), out_ += ' ';
   }
 
   void newline(size_t indent) { out_ += '\n', out_.append(indent, ' '); }

@@ -9,7 +9,14 @@ namespace jv {
 
 Session::Session(MemoryHooks memory, std::unique_ptr<const Executor> executor)
     : memory_(memory), executor_(std::move(executor)), trees_(std::make_unique<TreeTable>()) {}
-Session::~Session() = default;
+Session::~Session() {
+  for (void* handle : graves_) ::operator delete(handle);
+}
+
+void Session::bury(void* handle) {
+  std::lock_guard lock(graves_mutex_);
+  graves_.push_back(handle);
+}
 
 void* Session::allocate(size_t bytes) {
   void* p = memory_.alloc ? memory_.alloc(memory_.user, bytes, 64) : std::aligned_alloc(64, bytes);

@@ -58,6 +58,9 @@ class Session : public RefCounted {
   struct Counters {
     std::atomic<int64_t> values{0}, bytes{0}, traces{0}, compiles{0}, callbacks{0};
   } counters;
+  // Memory of closed handles, kept so that they are recognised (JAXVJP_CHECK_HANDLES); freed with
+  // the session.
+  void bury(void* handle);
   std::atomic<uint64_t> serial{0};  // names what must not be named by its address
 
  private:
@@ -66,6 +69,8 @@ class Session : public RefCounted {
   AvalTable avals_;
   ParamsTable params_;
   std::unique_ptr<TreeTable> trees_;
+  std::mutex graves_mutex_;
+  std::vector<void*> graves_;
   mutable std::mutex locations_mutex_;
   std::map<std::pair<std::string, int32_t>, uint32_t> location_ids_;
   std::vector<Location> locations_;

@@ -32,13 +32,18 @@ consteval Primitive define(Primitive p) {
   return p;
 }
 
-// The operand along the batch axis; one that is not mapped is repeated along it.
-inline Tracer materialise(const Mapped& m, int64_t size) {
+// The operand along the batch axis; one that is not mapped is repeated along it, at `home` or
+// where it is.
+inline Tracer materialise(const Mapped& m, int64_t size, Trace& home) {
   if (m.mapped) return m.value;
   Ints shape{size}, dims;
   shape.append(m.value.shape());
   for (size_t i = 1; i < shape.size(); ++i) dims.push_back(int64_t(i));
-  return broadcast_in_dim(m.value, shape, dims);
+  ParamsRef params = params_of(m.value.session(), broadcast_in_dim_p, {shape, dims});
+  return bind_at(home, broadcast_in_dim_p, Operands(&m.value, 1), params)[0];
+}
+inline Tracer materialise(const Mapped& m, int64_t size) {
+  return materialise(m, size, m.value.trace());
 }
 
 }  // namespace jv

@@ -25,7 +25,10 @@ using kernels::UnaryOp;
 inline Tracer vectorized(const Primitive& p, std::span<const Mapped> in, int64_t size,
                          const Params& params) {
   Tracers x;
-  for (const Mapped& m : in) x.push_back(materialise(m, size));
+  for (const Mapped& m : in) x.push_back(m.value);
+  Trace& home =
+      home_of(x[0].trace().cx, x);  // not where a number is: that would make an array of it now
+  for (size_t i = 0; i < in.size(); ++i) x[i] = materialise(in[i], size, home);
   return bind1(p, x, ParamsRef(&params));
 }
 

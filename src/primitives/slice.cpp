@@ -151,8 +151,12 @@ static void pad_aval(Session& session, std::span<const Aval> in, const Params& p
     if (config[i].size() != 3 || config[i][2] < 0)
       fail(Code::invalid_argument, "pad: padding_config of axis ", i,
            " is (low, high, interior), the last not negative");
-    int64_t n = in[0]->shape[i], interior = n ? (n - 1) * config[i][2] : 0;
-    shape.push_back(n + config[i][0] + config[i][1] + interior);
+    int64_t n = in[0]->shape[i], interior = 0, size = n;
+    bool overflow = n && __builtin_mul_overflow(n - 1, config[i][2], &interior);
+    for (int64_t more : {config[i][0], config[i][1], interior})
+      overflow = __builtin_add_overflow(size, more, &size) || overflow;
+    if (overflow) fail(Code::shape, "pad: axis ", i, " of ", to_string(in[0]), " would be too large");
+    shape.push_back(size);
     if (shape.back() < 0)
       fail(Code::shape, "pad: axis ", i, " of ", to_string(in[0]), " would have size ",
            shape.back());
