@@ -67,8 +67,9 @@ void add_seen_noise(Slopes& s, size_t element) {
   double least = std::numeric_limits<double>::infinity();
   size_t n = s.step.size();
   for (size_t k = n - std::min<size_t>(n - 1, 3); k < n; ++k) {
-    double seen = std::fabs(s.slope[k][element] - s.slope[k - 1][element]) * s.step[k];
-    if (seen > 0) least = std::min(least, seen);
+    double seen = std::fabs(s.slope[k][element] - s.slope[k - 1][element]);
+    bool known = seen <= 4 * s.noise[k][element];  // or f is a staircase, and shows no noise here
+    if (!known) least = std::min(least, seen * s.step[k]);
   }
   if (!std::isfinite(least)) return;
   for (size_t k = 0; k < n; ++k)

@@ -78,13 +78,10 @@ Values Space::rebuilt(Replace&& replace) const {
 }
 
 Vector Space::rounded(Vector x) const {
-  for (const Leaf& leaf : free_)
-    visit_dtype(leaf.aval->dtype, [&]<class T>(Type<T>) {
-      if constexpr (requires { float(T(1.0f)); })
-        for (size_t i = leaf.first; i < leaf.first + leaf.aval->size; ++i)
-          if constexpr (sizeof(T) < sizeof(float)) x[i] = float(T(float(x[i])));
-          else x[i] = double(T(x[i]));
-    });
+  for (const Leaf& leaf : free_) {
+    Array numbers = array_from(*session_, leaf.aval, &x[leaf.first]);
+    for (size_t k = 0; k < leaf.aval->size; ++k) x[leaf.first + k] = element(numbers, k);
+  }
   return x;
 }
 
