@@ -35,12 +35,14 @@ ParamsTable::ParamsTable() {
 ParamsRef ParamsTable::make(const Signature& signature, std::vector<Param> values) {
   uint64_t hash = reinterpret_cast<uintptr_t>(&signature);
   for (const Param& value : values) mix(hash, value);
-  auto fresh = make_ref<Params>(signature, std::move(values), hash);
   auto holds_object = [](const Param& p) { return std::holds_alternative<Object>(p); };
-  if (std::any_of(fresh->values.begin(), fresh->values.end(), holds_object)) return fresh;
-  fresh->plain_ = true;
+  if (std::any_of(values.begin(), values.end(), holds_object))
+    return make_ref<Params>(signature, std::move(values), hash);
   std::lock_guard lock(mutex_);
-  return *table_.insert(fresh).first;
+  if (auto it = table_.find(Key{&signature, &values, hash}); it != table_.end()) return *it;
+  auto fresh = make_ref<Params>(signature, std::move(values), hash);
+  fresh->plain_ = true;
+  return *table_.insert(std::move(fresh)).first;
 }
 
 static std::string list(const Ints& ints, char open, char close) {

@@ -61,13 +61,26 @@ class ParamsTable {
   ParamsTable();
 
  private:
+  // What is asked for, before there is a Params.
+  struct Key {
+    const Signature* signature;
+    const std::vector<Param>* values;
+    uint64_t hash;
+  };
   struct Hash {
+    using is_transparent = void;
     size_t operator()(const ParamsRef& p) const { return p->hash; }
+    size_t operator()(const Key& k) const { return k.hash; }
   };
   struct Equal {
+    using is_transparent = void;
     bool operator()(const ParamsRef& a, const ParamsRef& b) const {
       return a->signature == b->signature && a->values == b->values;
     }
+    bool operator()(const Key& k, const ParamsRef& p) const {
+      return k.signature == p->signature && *k.values == p->values;
+    }
+    bool operator()(const ParamsRef& p, const Key& k) const { return (*this)(k, p); }
   };
   std::mutex mutex_;
   std::unordered_set<ParamsRef, Hash, Equal> table_;
