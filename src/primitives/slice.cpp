@@ -155,7 +155,8 @@ static void pad_aval(Session& session, std::span<const Aval> in, const Params& p
     bool overflow = n && __builtin_mul_overflow(n - 1, config[i][2], &interior);
     for (int64_t more : {config[i][0], config[i][1], interior})
       overflow = __builtin_add_overflow(size, more, &size) || overflow;
-    if (overflow) fail(Code::shape, "pad: axis ", i, " of ", to_string(in[0]), " would be too large");
+    if (overflow)
+      fail(Code::shape, "pad: axis ", i, " of ", to_string(in[0]), " would be too large");
     shape.push_back(size);
     if (shape.back() < 0)
       fail(Code::shape, "pad: axis ", i, " of ", to_string(in[0]), " would have size ",
