@@ -9,6 +9,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 # A layer may include itself, the C++ standard library, and what stands here: layers, or single headers. primitives/ops.hpp
 # is generated from the blocks: one C++ function a primitive.
 GENERATED = ["primitives/ops.hpp"]
+DEFINE = "primitives/define.hpp"  # how a primitive is declared, and what batching rules share
 ABOVE_KERNELS = ["core/", "trace/", *GENERATED]
 ALLOWED = {
     "src/core": [],
@@ -16,11 +17,12 @@ ALLOWED = {
     "src/trace": ["core/"],
     "src/primitives": ["core/", "kernels/", "trace/", "ops/"],
     "src/ops": ABOVE_KERNELS,
-    "src/transforms": ABOVE_KERNELS,
-    "src/control": [*ABOVE_KERNELS, "transforms/"],
-    "src/exec": ["core/", "kernels/"],
+    "src/transforms": [*ABOVE_KERNELS, DEFINE],
+    "src/control": [*ABOVE_KERNELS, DEFINE, "transforms/"],
+    "src/exec": ["core/", "kernels/", "trace/"],
     "src/api": ["core/", "trace/", "primitives/", "ops/", "transforms/", "control/", "exec/"],
-    "capi": ["api/", "core/", "ops/", *GENERATED, "jaxvjp/"],
+    "capi": ["api/", "core/", "ops/", *GENERATED, "jaxvjp/", "control/call.hpp", "transforms/simplify.hpp",
+             "primitives/registry.hpp", "exec/reference.hpp", "kernels/kernels.hpp"],
     "include/jaxvjp": ["jaxvjp.h", "ops.h", "jaxvjp/"],
 }
 # Libraries that are included in one file each, because later versions moved their headers.

@@ -84,7 +84,7 @@ def main():
     target = pathlib.Path(sys.argv[1])
     programs = [target]
     if target.is_dir():
-        programs = [target / "examples" / path.stem for path in sorted(ROOT.glob("examples/*/*.expected"))]
+        programs = [next((target / "examples").rglob(path.stem)) for path in sorted(ROOT.glob("examples/*/*.expected"))]
     scores = [run(str(program), sys.argv[2:]) for program in programs]
     right, total = map(sum, zip(*scores))
     if right == total:

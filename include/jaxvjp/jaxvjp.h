@@ -45,8 +45,8 @@
  *     an opaque solver may read them.
  *
  *  7. RECORDING. A tracer used with a context that does not hold its trace is STALE_TRACER; a value of another session is
- *     INVALID_ARGUMENT. An operation belongs to the innermost trace among its context and its operands; under jit and vmap
- *     everything done with the callback's context is recorded, outside them it runs at once. (The outer context runs
+ *     INVALID_ARGUMENT. An operation belongs to the innermost trace among its context and its operands; under jit
+ *     everything done with the callback's context is recorded, outside it it runs at once. (The outer context runs
  *     concrete operands at once even there.) A callback may use values of an enclosing trace: they become hidden inputs,
  *     and derivatives flow to them. A rule's fwd and bwd may too, except values that the rule's own caller is
  *     differentiating (CLOSURE_DIFF: pass them as arguments).
@@ -258,7 +258,7 @@ JAXVJP_API(void) jaxvjp_jaxpr_release(jaxvjp_jaxpr *j);
 JAXVJP_API(jaxvjp_value *)
 jaxvjp_array(jaxvjp_context *cx, int32_t dtype, const int64_t *shape, size_t ndim, const void *data);
 /* Your memory, read in place until destroy(user); strides in elements (0 and negative ones are fine, `data` is the element
- * with index 0), NULL = row-major. Do not write to it. */
+ * with index 0), NULL = row-major. Do not write to it. Strides that are not row-major are copied, and destroy runs at once. */
 JAXVJP_API(jaxvjp_value *)
 jaxvjp_array_adopt(jaxvjp_context *cx, int32_t dtype, const int64_t *shape, size_t ndim, const int64_t *strides,
                    const void *data, void *user, jaxvjp_destroy_fn destroy);
@@ -392,7 +392,8 @@ typedef struct jaxvjp_jit_options {
 } jaxvjp_jit_options;
 
 /* f, recorded once for each structure, shapes and dtypes of its arguments, simplified, and run as a program from then on.
- * Its callback does not run again: what it does besides operations happens once. Inside it no value has numbers. */
+ * Its callback does not run again: what it does besides operations happens once. Inside it its arguments, and what is
+ * computed, have no numbers. */
 JAXVJP_API(jaxvjp_function *) jaxvjp_jit(jaxvjp_context *cx, jaxvjp_function *f, const jaxvjp_jit_options *options);
 /* The gradient: of the structure, shapes and dtypes of the argument. f's output is one floating array of rank 0 (NOT_SCALAR,
  * OUT_DTYPE), the arguments asked for are floating (IN_DTYPE); INVALID_ARGUMENT for an argnum that there is not. */

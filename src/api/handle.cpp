@@ -44,6 +44,8 @@ bool View::take(Handle* handle) {
     return false;
   handles_[slot] = nullptr;
   handle->scope_owner = nullptr;
+  size_t first = scopes_.empty() ? 0 : scopes_.back();
+  while (handles_.size() > first && !handles_.back()) handles_.pop_back();
   return true;
 }
 

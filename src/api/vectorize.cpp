@@ -3,7 +3,7 @@
 
 #include "api/transform.hpp"
 #include "control/call.hpp"
-#include "primitives/family.hpp"
+#include "primitives/define.hpp"
 #include "transforms/batch.hpp"
 #include "transforms/jvp.hpp"
 #include "transforms/simplify.hpp"

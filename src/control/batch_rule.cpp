@@ -1,6 +1,6 @@
 // A batched rule is again a rule: primal, fwd, bwd and jvp run on one element's values, mapped.
 #include "control/rule.hpp"
-#include "primitives/family.hpp"
+#include "primitives/define.hpp"
 
 namespace jv {
 namespace {

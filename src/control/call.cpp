@@ -1,6 +1,6 @@
 #include "control/call.hpp"
 
-#include "primitives/family.hpp"
+#include "primitives/define.hpp"
 #include "transforms/batch.hpp"
 #include "transforms/jvp.hpp"
 #include "transforms/simplify.hpp"

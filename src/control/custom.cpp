@@ -5,7 +5,7 @@
 
 #include "control/call.hpp"
 #include "control/rule.hpp"
-#include "primitives/family.hpp"
+#include "primitives/define.hpp"
 #include "transforms/simplify.hpp"
 #include "transforms/transpose.hpp"
 

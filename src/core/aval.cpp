@@ -51,7 +51,8 @@ Aval AvalTable::find(DType dtype, std::span<const int64_t> shape) {
   std::lock_guard lock(insert_);
   Node* head = bucket.load(std::memory_order_acquire);
   if (Node* n = seek(head)) return &n->aval;
-  Node* fresh = new Node{{dtype, Shape(shape), checked_size(shape)}, head};
+  size_t size = checked_size(shape);
+  Node* fresh = new Node{{dtype, Shape(shape), size, size * size_of(dtype)}, head};
   bucket.store(fresh, std::memory_order_release);
   return &fresh->aval;
 }

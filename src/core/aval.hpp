@@ -16,9 +16,10 @@ using Shape = Ints;
 struct ShapedArray {
   DType dtype;
   Shape shape;
-  size_t size;  // elements
+  size_t size;     // elements
+  size_t n_bytes;  // of all of them
   size_t ndim() const { return shape.size(); }
-  size_t bytes() const { return size * size_of(dtype); }
+  size_t bytes() const { return n_bytes; }
   bool is_float() const { return jv::is_float(dtype); }
 };
 using Aval = const ShapedArray*;

@@ -23,8 +23,8 @@ Var Jaxpr::add_eqn(const Primitive& p, std::span<const Atom> operands, const Par
         uint32_t(operands.size()),
         Var(vars.size()),
         uint32_t(out.size())};
-  atoms.insert(atoms.end(), operands.begin(), operands.end());
-  vars.insert(vars.end(), out.begin(), out.end());
+  for (Atom a : operands) atoms.push_back(a);
+  for (Aval aval : out) vars.push_back(aval);
   if (!params.plain()) held.push_back(ParamsRef(&params));
   eqns.push_back(e);
   locations.push_back(location);

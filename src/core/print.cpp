@@ -97,22 +97,20 @@ class Printer {
 
   // Alphabetical; one line, or a line each where a jaxpr is among them.
   void print_params(const Params& p, size_t indent) {
-    size_t n = 0, order[std::tuple_size_v<decltype(Signature::params)>];
+    std::vector<std::pair<std::string_view, size_t>> order;
     for (size_t i = 0; i < p.values.size(); ++i)
-      if (p.signature->params[i].kind != ParamKind::object) order[n++] = i;
-    if (!n) return;
-    std::sort(order, order + n, [&](size_t a, size_t b) {
-      return p.signature->params[a].name < p.signature->params[b].name;
-    });
+      if (p.signature->params[i].kind != ParamKind::object)
+        order.emplace_back(p.signature->params[i].name, i);
+    if (order.empty()) return;
+    std::sort(order.begin(), order.end());
     bool tall = holds_jaxpr(p);
     out_ += '[';
-    for (size_t k = 0; k < n; ++k) {
-      const Signature::Param& param = p.signature->params[order[k]];
+    for (auto& [name, i] : order) {
       if (tall) newline(indent);
-      else if (k) out_ += ' ';
-      out_ += param.name;
+      else if (i != order[0].second) out_ += ' ';
+      out_ += name;
       out_ += '=';
-      print_param(param.kind, p.values[order[k]], indent);
+      print_param(p.signature->params[i].kind, p.values[i], indent);
     }
     if (tall) newline(indent - 2);
     out_ += ']';

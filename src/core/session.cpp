@@ -18,8 +18,23 @@ void Session::bury(void* handle) {
   graves_.push_back(handle);
 }
 
+// The C library's aligned allocation goes past its caches of small blocks; malloc does not. The
+// byte before the block says how far malloc's pointer is behind.
+static void* allocate_aligned(size_t bytes) {
+  auto* p = static_cast<unsigned char*>(std::malloc(bytes + 64));
+  if (!p) return nullptr;
+  size_t shift = 64 - reinterpret_cast<uintptr_t>(p) % 64;
+  p[shift - 1] = static_cast<unsigned char>(shift);
+  return p + shift;
+}
+
+static void free_aligned(void* pointer) {
+  auto* p = static_cast<unsigned char*>(pointer);
+  std::free(p - p[-1]);
+}
+
 void* Session::allocate(size_t bytes) {
-  void* p = memory_.alloc ? memory_.alloc(memory_.user, bytes, 64) : std::aligned_alloc(64, bytes);
+  void* p = memory_.alloc ? memory_.alloc(memory_.user, bytes, 64) : allocate_aligned(bytes);
   if (!p) throw std::bad_alloc();
   counters.values.fetch_add(1, std::memory_order_relaxed);
   counters.bytes.fetch_add(int64_t(bytes), std::memory_order_relaxed);
@@ -30,7 +45,7 @@ void Session::deallocate(void* pointer, size_t bytes) noexcept {
   counters.values.fetch_sub(1, std::memory_order_relaxed);
   counters.bytes.fetch_sub(int64_t(bytes), std::memory_order_relaxed);
   if (memory_.dealloc) memory_.dealloc(memory_.user, pointer, bytes);
-  else if (!memory_.alloc) std::free(pointer);
+  else if (!memory_.alloc) free_aligned(pointer);
 }
 
 uint32_t Session::location(const char* file, int32_t line) {

@@ -13,6 +13,7 @@ void StageTrace::finish() {
   jaxpr_ = nullptr;
   captured_.clear();
   seen_.clear();
+  near_seen_ = {};
 }
 
 Aval StageTrace::aval(uint32_t bits) const {
@@ -29,13 +30,25 @@ Atom StageTrace::capture_outer(const Tracer& t) {
   Key key = t.is_concrete() ? Key{t.array().get(), 0} : Key{&t.trace(), t.index()};
   if (t.is_concrete() && t.aval()->ndim() == 0) return jaxpr_->add_literal(t.array());
   if (!t.trace().alive()) fail(Code::stale_tracer, "a value of a finished trace is used");
-  auto [it, fresh] = seen_.try_emplace(key);
-  if (fresh) {
-    it->second = Atom::var(jaxpr_->add_var(t.aval()));
-    captured_.push_back(t);
-    captured_vars_.push_back(it->second.index());
+  if (!near_ && !t.is_concrete()) near_ = &t.trace();
+  Atom* slot;
+  bool fresh;
+  if (!t.is_concrete() && near_ == &t.trace() && !(t.index() >> 31)) {
+    if (near_seen_.size() <= t.index())
+      near_seen_.resize(std::max<size_t>(2 * near_seen_.size(), t.index() + 1), Atom::literal(0));
+    slot = &near_seen_[t.index()];
+    fresh = slot->is_literal();
+  } else {
+    auto [it, added] = seen_.try_emplace(key);
+    slot = &it->second;
+    fresh = added;
   }
-  return it->second;
+  if (fresh) {
+    *slot = Atom::var(jaxpr_->add_var(t.aval()));
+    captured_.push_back(t);
+    captured_vars_.push_back(slot->index());
+  }
+  return *slot;
 }
 
 void StageTrace::bind(const Primitive& p, Operands operands, const ParamsRef& params,
@@ -72,17 +85,18 @@ StageTrace::Closed StageTrace::close(Operands outs) {
   for (const Tracer& t : outs) jaxpr_->outs.push_back(capture(t));
   // Captures in the order of their first use, whatever order the compiler gave to a rule's
   // expressions.
-  std::unordered_map<Var, size_t> place;
-  for (size_t i = 0; i < captured_vars_.size(); ++i) place[captured_vars_[i]] = i;
+  constexpr uint32_t none = UINT32_MAX;
+  std::vector<uint32_t> place(captured_.empty() ? 0 : jaxpr_->vars.size(), none);
+  for (size_t i = 0; i < captured_vars_.size(); ++i) place[captured_vars_[i]] = uint32_t(i);
   std::vector<Var> hidden;
   Tracers captured;
   auto use = [&](Atom a) {
     if (a.is_literal()) return;
-    auto it = place.find(a.index());
-    if (it == place.end()) return;
+    uint32_t& i = place[a.index()];
+    if (i == none) return;
     hidden.push_back(a.index());
-    captured.push_back(captured_[it->second]);
-    place.erase(it);
+    captured.push_back(captured_[i]);
+    i = none;
   };
   if (!place.empty()) {
     for (const Eqn& e : jaxpr_->eqns)

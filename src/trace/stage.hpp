@@ -35,7 +35,6 @@ class StageTrace final : public Trace {
   Closed close(Operands outs);
 
  private:
-  friend class Reorder;
   struct Key {
     const void* owner;
     uint32_t index;
@@ -56,6 +55,8 @@ class StageTrace final : public Trace {
   Tracers captured_;
   std::vector<Var> captured_vars_;
   std::unordered_map<Key, Atom, Hash> seen_;
+  const Trace* near_ = nullptr;  // the trace whose values were captured first, most of them
+  std::vector<Atom> near_seen_;  // its values' atoms; a literal where there is none
 };
 
 // Traces f on inputs of these types: f(operands) -> results.

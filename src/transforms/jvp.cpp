@@ -1,6 +1,6 @@
 #include "transforms/jvp.hpp"
 
-#include "primitives/family.hpp"
+#include "primitives/define.hpp"
 #include "transforms/batch.hpp"
 
 namespace jv {

@@ -10,6 +10,7 @@ namespace {
 bool has_effects(const Eqn& e) {
   if (e.primitive->effects != Effects::none || (e.primitive->keep && e.primitive->keep(*e.params)))
     return true;
+  if (e.params->plain()) return false;
   bool any = false;
   for_sub_jaxprs(*e.params, [&](const Jaxpr& sub) { any = any || sub.effects() != Effects::none; });
   return any;
@@ -19,29 +20,39 @@ bool has_effects(const Eqn& e) {
 struct Liveness {
   std::vector<bool> eqns, vars;
   std::unordered_map<size_t, Pruned> pruned;
+  bool all = true;  // every equation is live
 };
+
+bool any_used(const Eqn& e, const std::vector<bool>& vars) {
+  for (uint32_t i = 0; i < e.n_results; ++i)
+    if (vars[e.first_result + i]) return true;
+  return false;
+}
 
 Small<bool, 4> used_results(const Eqn& e, const std::vector<bool>& vars) {
   return Small<bool, 4>(vars.begin() + e.first_result, vars.begin() + e.first_result + e.n_results);
 }
 
 Liveness find_live(const Jaxpr& j) {
-  Liveness live{std::vector<bool>(j.eqns.size()), std::vector<bool>(j.vars.size()), {}};
+  Liveness live{std::vector<bool>(j.eqns.size()), std::vector<bool>(j.vars.size()), {}, true};
   auto use = [&](Atom a) {
     if (!a.is_literal()) live.vars[a.index()] = true;
   };
   for (Atom a : j.outs) use(a);
   for (size_t k = j.eqns.size(); k-- > 0;) {
     const Eqn& e = j.eqns[k];
-    auto used = used_results(e, live.vars);
-    bool needed = has_effects(e) || std::find(used.begin(), used.end(), true) != used.end();
-    if (!needed) continue;
+    if (!any_used(e, live.vars) && !has_effects(e)) {
+      live.all = false;
+      continue;
+    }
     live.eqns[k] = true;
     const Pruned* pruned = nullptr;
     if (e.primitive->dce)
-      pruned = &(live.pruned[k] = e.primitive->dce(*j.session, *e.params, used));
+      pruned =
+          &(live.pruned[k] = e.primitive->dce(*j.session, *e.params, used_results(e, live.vars)));
+    auto operands = j.operands(e);
     for (size_t i = 0; i < e.n_operands; ++i)
-      if (!pruned || pruned->operands[i]) use(j.operands(e)[i]);
+      if (!pruned || pruned->operands[i]) use(operands[i]);
   }
   return live;
 }
@@ -53,7 +64,15 @@ class Rewriter {
       : old_(old),
         fresh_(make_ref<Jaxpr>(*old.session)),
         map_(old.vars.size()),
-        seen_(0, Hash{this}, Equal{this}) {
+        splat_(old.vars.size()),
+        maker_(old.vars.size(), none) {
+    size_t slots = 16;
+    while (slots < 2 * old.eqns.size()) slots *= 2;
+    seen_.assign(slots, none);
+    fresh_->vars.reserve(old.vars.size());
+    fresh_->eqns.reserve(old.eqns.size());
+    fresh_->locations.reserve(old.eqns.size());
+    fresh_->atoms.reserve(old.atoms.size());
     fresh_->consts = old.consts;
     for (Var v : old.constvars) fresh_->constvars.push_back(add_var(v));
     for (Var v : old.invars) fresh_->invars.push_back(add_var(v));
@@ -75,14 +94,8 @@ class Rewriter {
   Var add_var(Var v) {
     Var fresh = fresh_->add_var(old_.vars[v]);
     map_[v] = Atom::var(fresh);
-    grow();
     return fresh;
   }
-  void grow() {
-    splat_.resize(fresh_->vars.size());
-    maker_.resize(fresh_->vars.size(), none);
-  }
-
   Atom atom(Atom a) { return a.is_literal() ? literal(old_.literals[a.index()]) : map_[a.index()]; }
 
   Atom literal(const Array& value) {
@@ -102,7 +115,6 @@ class Rewriter {
       return;
     }
     Var first = fresh_->add_eqn(*e.primitive, in, *e.params, out, location);
-    grow();
     for (uint32_t i = 0; i < e.n_results; ++i) {
       map_[e.first_result + i] = Atom::var(first + i);
       maker_[first + i] = uint32_t(fresh_->eqns.size() - 1);
@@ -119,7 +131,6 @@ class Rewriter {
     for (size_t i = 0; i < e.n_results; ++i)
       if (part.results[i]) out.push_back(old_.vars[e.first_result + i]);
     Var next = fresh_->add_eqn(*e.primitive, in, *part.params, out, location);
-    grow();
     for (uint32_t i = 0; i < e.n_results; ++i)
       if (part.results[i]) map_[e.first_result + i] = Atom::var(next++);
   }
@@ -168,12 +179,30 @@ class Rewriter {
     return a.is_literal() ? fresh_->literals[a.index()] : splat_[a.index()];
   }
 
+  // The slot of an equation equal to k, or a free one. The first slots to try are near that of the
+  // newest operand, so that a walk through the program walks through the table; then any.
+  size_t find(uint32_t k) const {
+    size_t mask = seen_.size() - 1, slot = 0;
+    for (Atom a : fresh_->operands(fresh_->eqns[k]))
+      if (!a.is_literal()) slot = std::max<size_t>(slot, a.index());
+    slot = 2 * slot & mask;
+    for (int near = 0; near < 4; ++near, slot = (slot + 1) & mask)
+      if (seen_[slot] == none || Equal{this}(seen_[slot], k)) return slot;
+    for (slot = Hash{this}(k)&mask; seen_[slot] != none && !Equal{this}(seen_[slot], k);)
+      slot = (slot + 1) & mask;
+    return slot;
+  }
+
   // The equation just added, if an equal one stands before it, gives way to that.
   bool share(const Eqn& e) {
     if (!e.params->plain() || has_effects(e)) return false;
-    auto [it, fresh] = seen_.insert(uint32_t(fresh_->eqns.size() - 1));
-    if (fresh) return false;
-    const Eqn& twin = fresh_->eqns[*it];
+    uint32_t k = uint32_t(fresh_->eqns.size() - 1);
+    size_t slot = find(k);
+    if (seen_[slot] == none) {
+      seen_[slot] = k;
+      return false;
+    }
+    const Eqn& twin = fresh_->eqns[seen_[slot]];
     for (uint32_t i = 0; i < e.n_results; ++i)
       map_[e.first_result + i] = Atom::var(twin.first_result + i);
     return true;
@@ -211,7 +240,7 @@ class Rewriter {
   std::vector<Array> splat_;     // new variable -> the number that all its elements are
   std::vector<uint32_t> maker_;  // new variable -> its equation
   std::unordered_map<std::pair<Aval, uint64_t>, Atom, LiteralHash> literals_;
-  std::unordered_set<uint32_t, Hash, Equal> seen_;
+  std::vector<uint32_t> seen_;  // equations by hash; a power of two, at most half full
   bool changed_ = false;
 };
 
@@ -220,7 +249,9 @@ class Rewriter {
 JaxprRef simplify(const JaxprRef& j) {
   Rewriter rewriter(*j);
   Ref<Jaxpr> r = rewriter.run(true);
-  if (rewriter.changed()) r = Rewriter(*r).run(false);
+  if (rewriter.changed())
+    if (Liveness live = find_live(*r); !live.all || !live.pruned.empty())
+      r = Rewriter(*r).run(false);
   verify(*r);
   return r;
 }
