@@ -1,4 +1,6 @@
 // Functions, transformations, custom rules, jaxprs, checks.
+#include <algorithm>
+
 #include "api/check.hpp"
 #include "capi/wrap.hpp"
 #include "core/parse.hpp"
@@ -69,6 +71,9 @@ static GradOptions grad_options(const jaxvjp_grad_options* given, const char* wh
   check_flags(o.flags, JAXVJP_HAS_AUX | JAXVJP_ALLOW_INT, who);
   auto argnums = ints(o.argnums, o.argnums ? o.n_argnums : 0, "argnums");
   if (o.argnums && !o.n_argnums) fail(Code::invalid_argument, who, ": no argnums");
+  for (size_t i = 0; i < argnums.size(); ++i)
+    if (std::find(argnums.begin(), argnums.begin() + i, argnums[i]) != argnums.begin() + i)
+      fail(Code::invalid_argument, who, ": argnum ", argnums[i], " is given twice");
   return {{argnums.begin(), argnums.end()},
           (o.flags & JAXVJP_HAS_AUX) != 0,
           (o.flags & JAXVJP_ALLOW_INT) != 0};

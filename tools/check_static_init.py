@@ -14,7 +14,7 @@ MUTABLE = {".data", ".bss", ".tdata", ".tbss"}
 # What compilers and linkers add, by themselves.
 COMPILERS = re.compile(r"(completed\.\d+|__dso_handle|__TMC_END__|_edata|_end|__bss_start|DW\.ref\.\w+|\.data|\.bss|\.tdata|\.tbss)$")
 # The one choice of a process, a constant once made: which instruction set the kernels use.
-CHOSEN_ONCE = re.compile(r"(guard variable for )?jv::kernels::(active_isa|kernel_table)\b.*")
+CHOSEN_ONCE = re.compile(r"(guard variable for )?jv::kernels::(active_isa|kernel_table|\(anonymous namespace\)::build\(\)::chosen).*|__cpu_(model|features2)")
 
 
 def symbols(library):

@@ -525,8 +525,9 @@ jaxvjp_check_vjp(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *const *ar
 /* ------------------------------------------------------------------------------------------- operations */
 
 /* Any primitive by name, its parameters in the printed form ("axes=(0,)"; NULL or "" for none); several results come as a
- * tuple. Strict: no broadcasting. NOT_FOUND for an unknown name, PARSE for the text of the parameters, INVALID_ARGUMENT for
- * a wrong number of operands or a wrong parameter; else as the operation fails. */
+ * tuple. Strict: no broadcasting. NOT_FOUND for an unknown name, PARSE for the text of the parameters and for one that the
+ * primitive has not, INVALID_ARGUMENT for a wrong number of operands or a parameter that cannot be; else as the operation
+ * fails. */
 JAXVJP_API(jaxvjp_value *)
 jaxvjp_bind(jaxvjp_context *cx, const char *primitive, jaxvjp_value *const *operands, size_t n, const char *params);
 

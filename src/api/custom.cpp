@@ -112,7 +112,7 @@ class BoundRule final : public CustomRule {
     Flags slots = needed_slots(needed);
     RuleFrame frame{rule_, {}, {}, slots, false, true};
     Values arg_cts;
-    run_bwd(cx, frame, [&](View& view) {
+    run(cx, nullptr, &frame, "bwd", [&](View& view) {
       ValueRef r = unflatten_all(view.session(), Tree(&structure), residuals.leaves);
       ValueRef ct = cotangents(view, cts, out_avals);
       Small<Value*, 8> raw(in_.size(), nullptr);
@@ -178,21 +178,6 @@ class BoundRule final : public CustomRule {
   static StageTrace* staging_of(Context& cx) {
     auto* top = dynamic_cast<StageTrace*>(&cx.top());
     return top && !top->linear() ? top : nullptr;
-  }
-
-  // A value that is finished by now was of the trace that differentiated the call.
-  void run_bwd(Context& cx, RuleFrame& frame, const std::function<int32_t(View&)>& f) const {
-    try {
-      run(cx, nullptr, &frame, "bwd", f);
-    } catch (Error& e) {
-      if (!e.is(Code::stale_tracer)) throw;
-      Error closure(Code::closure_diff,
-                    rule_->name +
-                        ": its bwd closes over a value that is being differentiated, or is gone (" +
-                        e.message + "); pass it as an argument or keep it as a residual");
-      closure.notes = std::move(e.notes);
-      throw closure;
-    }
   }
 
   Residuals run_fwd(Context& cx, StageTrace* staging, Operands args,

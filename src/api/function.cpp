@@ -256,6 +256,9 @@ class JaxprFunction final : public BaseFunction {
   ValueRef call(View& cx, Args args) override {
     const Jaxpr& j = *jaxpr_->jaxpr;
     FlatArgs flat(cx, args);
+    if (!jaxpr_->in.empty() && args.size() != jaxpr_->in.size())
+      fail(Code::invalid_argument, "jaxpr: takes ", jaxpr_->in.size(), " arguments, got ",
+           args.size());
     if (!jaxpr_->in.empty() && flat.trees != jaxpr_->in)
       fail(Code::tree, "jaxpr: the arguments' structure is not the one it was made with");
     if (flat.leaves.size() != j.invars.size())

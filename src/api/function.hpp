@@ -55,6 +55,7 @@ class Function : public Handle {
   virtual void describe(CacheKey&) const {}
   virtual ProgramCache& programs() { return base().programs(); }
   virtual uint64_t serial() const { return 0; }
+  virtual size_t depth() const { return 0; }  // of the stack of transformations
   // For messages: "argument 1 (w)".
   virtual std::string argument(size_t i) const { return "argument " + std::to_string(i); }
 
@@ -82,8 +83,16 @@ class BaseFunction : public Function {
 // A transformation of `inner`; `words` say which, with its options.
 class DerivedFunction : public Function {
  public:
-  DerivedFunction(FunctionRef inner, CacheKey words)
-      : Function(*inner->session), inner(std::move(inner)), words_(std::move(words)) {}
+  DerivedFunction(FunctionRef f, CacheKey words)
+      : Function(*f->session),
+        inner(std::move(f)),
+        depth_(inner->depth() + 1),
+        words_(std::move(words)) {
+    if (depth_ > max_depth)
+      fail(Code::invalid_argument, "transformations of ", name(), " are nested deeper than ",
+           max_depth);
+  }
+  size_t depth() const override { return depth_; }
   const std::string& name() const override { return inner->name(); }
   Function& base() override { return inner->base(); }
   void describe(CacheKey& key) const override {
@@ -108,6 +117,7 @@ class DerivedFunction : public Function {
   FunctionRef inner;
 
  private:
+  size_t depth_;
   CacheKey words_;
 };
 

@@ -33,7 +33,10 @@ void Handle::dispose() const {
 
 void View::hold(Handle* handle) {
   handles_.push_back(handle);
-  if (root_->flags) handle->keeper = &root_->session(), handle->scope = uint32_t(scopes_.size());
+  if (root_->flags && !handle->keeper) {
+    handle->keeper = &root_->session();
+    handle->scope = uint32_t(scopes_.empty() ? 0 : scopes_.back().number);
+  }
   handle->scope_owner = this;
   handle->scope_slot = uint32_t(handles_.size() - 1);
 }
@@ -44,21 +47,22 @@ bool View::take(Handle* handle) {
     return false;
   handles_[slot] = nullptr;
   handle->scope_owner = nullptr;
-  size_t first = scopes_.empty() ? 0 : scopes_.back();
+  size_t first = scopes_.empty() ? 0 : scopes_.back().first;
   while (handles_.size() > first && !handles_.back()) handles_.pop_back();
   return true;
 }
 
 size_t View::open() {
-  scopes_.push_back(handles_.size());
-  return scopes_.size();
+  scopes_.push_back({++last_scope_, handles_.size()});
+  return last_scope_;
 }
 
-void View::close(size_t scope) {
-  if (scope == 0 || scope > scopes_.size())
-    fail(Code::invalid_argument, "scope_close: no scope ", scope, " is open");
-  size_t first = scopes_[scope - 1];
-  scopes_.resize(scope - 1);
+void View::close(size_t number) {
+  size_t i = scopes_.size();
+  while (i > 0 && scopes_[i - 1].number != number) --i;
+  if (i == 0) fail(Code::invalid_argument, "scope_close: no scope ", number, " is open");
+  size_t first = scopes_[i - 1].first;
+  scopes_.resize(i - 1);
   drop_from(first);
 }
 

@@ -67,7 +67,6 @@ class View {
   bool take(Handle* handle);  // false: the scope no longer has it
   size_t open();
   void close(size_t scope);  // and those opened after it
-  size_t depth() const { return scopes_.size(); }
 
   StageTrace* staging = nullptr;
   struct RuleFrame* rule = nullptr;  // inside a rule's callback
@@ -77,7 +76,11 @@ class View {
   void drop_from(size_t first);
   Ref<Root> root_;
   std::vector<Handle*> handles_;
-  std::vector<size_t> scopes_;
+  struct Scope {
+    size_t number, first;  // its name, which is not used again; its first handle
+  };
+  std::vector<Scope> scopes_;
+  size_t last_scope_ = 0;
 };
 
 }  // namespace jv

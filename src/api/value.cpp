@@ -216,6 +216,8 @@ bool is_concrete(const Value& v) {
 }
 
 Array numbers_of(View& cx, const Value& v, const char* asker, bool anyway) {
+  if (v.kind == Kind::spec)
+    fail(Code::concrete, asker, ": a spec ", to_string(v.aval), " has no numbers");
   Tracer t = tracer_of(cx, v);
   while (!t.is_concrete()) {
     if (!anyway && t.trace().perturbed(t))

@@ -1,5 +1,6 @@
 #include "control/call.hpp"
 
+#include "control/rule.hpp"
 #include "primitives/define.hpp"
 #include "transforms/batch.hpp"
 #include "transforms/jvp.hpp"
@@ -75,6 +76,13 @@ static void call_expand(Context& cx, const Primitive&, Operands operands, const 
   for (Array& a : results) out.push_back(cx.tracer(std::move(a)));
 }
 
+// A rule inside is traced again, and may capture what its caller differentiates.
+static void check_rules(const Jaxpr& j, Operands captured, const JvpTrace& t) {
+  for (const Eqn& e : j.eqns)
+    if (e.params->signature->find("rule") < e.params->signature->n_params)
+      return check_closures(captured, t, e.params->word("name"), "rule");
+}
+
 // Forward mode: one call that computes values and tangents.
 static void call_jvp(JvpTrace& t, Operands x, Operands dx, const Params& params, Tracers& y,
                      Tracers& dy) {
@@ -90,6 +98,7 @@ static void call_jvp(JvpTrace& t, Operands x, Operands dx, const Params& params,
     outs.append(present(d.dy));
     return outs;
   });
+  check_rules(j, closed.captured, t);
   Tracers out = call_again(closed, operands, params, t.cx);
   y = Tracers(Operands(out).subspan(0, d.y.size()));
   dy = spread(d.dy, Operands(out).subspan(d.y.size()));
@@ -132,6 +141,7 @@ static void call_linearize(JvpTrace& t, const Primitive&, Operands x, Operands d
     residuals = forward_residuals(l, args, x, outs, from_outs);
     return outs;
   });
+  check_rules(j, closed.captured, t);
   Tracers out = call_again(closed, x, params, t.cx);
   for (size_t i = 0; i < residuals.size(); ++i)
     if (from_outs[i] != SIZE_MAX) residuals[i] = out[from_outs[i]];

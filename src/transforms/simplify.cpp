@@ -33,7 +33,8 @@ Small<bool, 4> used_results(const Eqn& e, const std::vector<bool>& vars) {
   return Small<bool, 4>(vars.begin() + e.first_result, vars.begin() + e.first_result + e.n_results);
 }
 
-Liveness find_live(const Jaxpr& j) {
+// `inner`: what is dead inside equations that hold jaxprs is found too, and taken out.
+Liveness find_live(const Jaxpr& j, bool inner) {
   Liveness live{std::vector<bool>(j.eqns.size()), std::vector<bool>(j.vars.size()), {}, true};
   auto use = [&](Atom a) {
     if (!a.is_literal()) live.vars[a.index()] = true;
@@ -47,7 +48,7 @@ Liveness find_live(const Jaxpr& j) {
     }
     live.eqns[k] = true;
     const Pruned* pruned = nullptr;
-    if (e.primitive->dce)
+    if (inner && e.primitive->dce)
       pruned =
           &(live.pruned[k] = e.primitive->dce(*j.session, *e.params, used_results(e, live.vars)));
     auto operands = j.operands(e);
@@ -79,7 +80,7 @@ class Rewriter {
   }
 
   Ref<Jaxpr> run(bool rewrite) {
-    Liveness live = find_live(old_);
+    Liveness live = find_live(old_, rewrite);
     for (size_t k = 0; k < old_.eqns.size(); ++k) {
       auto pruned = live.pruned.find(k);
       if (pruned != live.pruned.end()) copy_part(old_.eqns[k], old_.locations[k], pruned->second);
@@ -250,8 +251,7 @@ JaxprRef simplify(const JaxprRef& j) {
   Rewriter rewriter(*j);
   Ref<Jaxpr> r = rewriter.run(true);
   if (rewriter.changed())
-    if (Liveness live = find_live(*r); !live.all || !live.pruned.empty())
-      r = Rewriter(*r).run(false);
+    if (!find_live(*r, false).all) r = Rewriter(*r).run(false);
   verify(*r);
   return r;
 }
@@ -259,7 +259,7 @@ JaxprRef simplify(const JaxprRef& j) {
 // Drops the inputs that are not used, except those that `keep` says.
 template <class Keep>
 static Ref<Jaxpr> drop_inputs(const Jaxpr& j, Small<bool, 4>& kept, Keep keep) {
-  std::vector<bool> used = find_live(j).vars;
+  std::vector<bool> used = find_live(j, false).vars;
   auto fresh = make_ref<Jaxpr>(j);
   fresh->invars.clear();
   for (size_t i = 0; i < j.invars.size(); ++i) {

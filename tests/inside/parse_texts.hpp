@@ -5,7 +5,7 @@
 namespace inside {
 
 inline constexpr const char* our_texts[] = {
-    "{ lambda ;. let\n  in () }",
+    "{ lambda ; . let\n  in () }",
     "{ lambda ; a:f32[]. let\n  in (a,) }",
     R"({ lambda ; a:f32[3] b:f32[]. let
     c:f32[3] = sin a
@@ -58,13 +58,13 @@ inline constexpr const char* our_texts[] = {
       name=nothing
     ] b
   in (b,) })",
-    R"({ lambda ;. let
+    R"({ lambda ; . let
   in (1.0:f64[], -0.0:f64[], 0.1:f64[], 5e-324:f64[], 1.7976931348623157e+308:f64[], inf:f64[], -inf:f64[], nan:f64[]) })",
-    R"({ lambda ;. let
+    R"({ lambda ; . let
   in (0.1:f32[], 1e-45:f32[], 3.4028235e+38:f32[], -inf:f32[], nan:f32[], 0.099975586:f16[], 65504.0:f16[], inf:f16[], 0.100097656:bf16[]) })",
-    R"({ lambda ;. let
+    R"({ lambda ; . let
   in (True:bool[], False:bool[], -128:i8[], 127:i8[], 255:u8[], -32768:i16[], 65535:u16[]) })",
-    R"({ lambda ;. let
+    R"({ lambda ; . let
   in (-2147483648:i32[], 4294967295:u32[], -9223372036854775808:i64[], 9223372036854775807:i64[], 18446744073709551615:u64[], 0.0:float0[]) })",
 };
 
