@@ -194,6 +194,47 @@ TEST_P(Cotangents, belong_to_the_linear_part_that_forward_mode_computes) {
 INSTANTIATE_TEST_SUITE_P(Laws, Cotangents, testing::ValuesIn(instances(differentiable_floats)),
                          [](auto& info) { return name_of(info.param); });
 
+// A linear equation's own transpose, which derivatives may never need (the tangent of a difference
+// has no `sub`): <ct, f(x)> = <f^T ct, x> in its marked operands together, or in each, the others
+// fixed.
+static bool linear_floats(const Instance& i) {
+  return differentiable_floats(i) && primitive_of(i).sig.any_linear();
+}
+class Transposes : public Derivatives {
+ protected:
+  void expect_adjoint(Operands x, const Flags& linear) {
+    Avals types;
+    for (const Tracer& t : x) types.push_back(t.aval());
+    JaxprRef j = stage(cx_, types, function()).jaxpr;
+    Tracers known, y = f(x), ct = cotangents(y, 9);
+    if (!ct[0]) return;  // to an integer: no cotangent
+    for (size_t i = 0; i < x.size(); ++i) known.push_back(linear[i] ? Tracer() : x[i]);
+    Tracers back = transpose(cx_, *j, known, ct);
+    double left = inner_product(ct[0], y[0]), right = 0, scale = 1 + std::fabs(left);
+    for (size_t i = 0; i < x.size(); ++i)
+      if (linear[i] && back[i]) {
+        EXPECT_EQ(back[i].aval(), x[i].aval());
+        right += inner_product(back[i], x[i]);
+        scale += std::fabs(inner_product(back[i], x[i]));
+      }
+    EXPECT_NEAR(left, right, 512 * scale * precision());
+  }
+};
+TEST_P(Transposes, are_adjoint_to_the_equation) {
+  Tracers x = operands();
+  Flags marked;
+  for (size_t i = 0; i < x.size(); ++i) marked.push_back(p_.sig.operand(i).linear);
+  if (p_.linearity == Linearity::linear) return expect_adjoint(x, marked);
+  for (size_t i = 0; i < x.size(); ++i) {
+    if (!marked[i]) continue;
+    Flags one(x.size(), false);
+    one[i] = true;
+    expect_adjoint(x, one);
+  }
+}
+INSTANTIATE_TEST_SUITE_P(Laws, Transposes, testing::ValuesIn(instances(linear_floats)),
+                         [](auto& info) { return name_of(info.param); });
+
 class Constants : public Derivatives {};
 TEST_P(Constants, have_no_tangent) {
   Tracers x = operands(), dx = directions(x, 7);
