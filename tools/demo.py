@@ -81,7 +81,7 @@ def run(program, arguments):
 
 
 def main():
-    target = pathlib.Path(sys.argv[1])
+    target = pathlib.Path(sys.argv[1]).resolve()
     programs = [target]
     if target.is_dir():
         programs = [next((target / "examples").rglob(path.stem)) for path in sorted(ROOT.glob("examples/*/*.expected"))]
