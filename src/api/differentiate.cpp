@@ -205,6 +205,22 @@ ValueRef jvp(View& cx, Function& f, Args primals, Args tangents, ValueRef& tange
 
 // ---- grad
 
+CacheKey grad_words(char kind, const GradOptions& o) {
+  CacheKey key{uint64_t(kind), uint64_t(o.has_aux) | uint64_t(o.allow_int) << 1, o.argnums.size()};
+  for (int64_t n : o.argnums) key.push_back(uint64_t(n));
+  return key;
+}
+
+std::vector<size_t> chosen_arguments(const GradOptions& options, const std::string& who, size_t n) {
+  std::vector<size_t> chosen;
+  for (int64_t a : options.argnums.empty() ? std::vector<int64_t>{0} : options.argnums) {
+    if (a < -int64_t(n) || a >= int64_t(n))
+      fail(Code::invalid_argument, who, ": argnum ", a, " is out of range for ", n, " arguments");
+    chosen.push_back(size_t(a < 0 ? a + int64_t(n) : a));
+  }
+  return chosen;
+}
+
 namespace {
 
 void check_scalar(const std::string& name, const Value& loss) {
@@ -221,12 +237,6 @@ void check_scalar(const std::string& name, const Value& loss) {
          to_string(loss.aval));
 }
 
-CacheKey grad_words(char kind, const GradOptions& o) {
-  CacheKey key{uint64_t(kind), uint64_t(o.has_aux) | uint64_t(o.allow_int) << 1, o.argnums.size()};
-  for (int64_t n : o.argnums) key.push_back(uint64_t(n));
-  return key;
-}
-
 // Calls f, which returns (loss, aux): the loss alone is differentiated, aux rides along.
 class Grad final : public DerivedFunction {
  public:
@@ -237,14 +247,10 @@ class Grad final : public DerivedFunction {
 
   ValueRef apply(View& cx, Args args) override {
     Flags wanted(args.size(), false);
-    std::vector<size_t> argnums;
-    for (int64_t n : options_.argnums.empty() ? std::vector<int64_t>{0} : options_.argnums) {
-      if (n < -int64_t(args.size()) || n >= int64_t(args.size()))
-        fail(Code::invalid_argument, "grad of ", name(), ": argnum ", n, " is out of range for ",
-             args.size(), " arguments");
-      argnums.push_back(size_t(n < 0 ? n + int64_t(args.size()) : n));
-      wanted[argnums.back()] = true;
-      check_inputs(*args[argnums.back()], argnums.back());
+    std::vector<size_t> argnums = chosen_arguments(options_, "grad of " + name(), args.size());
+    for (size_t n : argnums) {
+      wanted[n] = true;
+      check_inputs(*args[n], n);
     }
     LinearizedCall l =
         linearize_call(cx, *inner, args, wanted, with_value_ ? "value_and_grad" : "grad");

@@ -44,6 +44,11 @@ Tracers instantiate(View& cx, Operands t, std::span<const Aval> primal_avals);
 // An array of zeros of this type.
 Tracer zeros_of(View& cx, Aval aval);
 ValueRef tuple_of(View& cx, Args items);
+// What sets a derived function with these options apart, and the arguments that they ask for.
+CacheKey grad_words(char kind, const GradOptions& options);
+std::vector<size_t> chosen_arguments(const GradOptions& options, const std::string& who, size_t n);
+// The axis `from` of x, moved to `to`.
+Tracer move_axis(const Tracer& x, int64_t from, int64_t to);
 int64_t normal_axis(const char* who, int64_t axis, size_t ndim);
 
 }  // namespace jv
