@@ -29,11 +29,6 @@ class User {
   jaxvjp_destroy_fn destroy_;
 };
 
-template <class To, class From>
-To callback_cast(From f) {  // the same arguments, under the names of the inside
-  return reinterpret_cast<To>(f);
-}
-
 }  // namespace
 
 jaxvjp_function* jaxvjp_function_new(jaxvjp_context* cx, const char* name, jaxvjp_call_fn callback,
@@ -41,8 +36,7 @@ jaxvjp_function* jaxvjp_function_new(jaxvjp_context* cx, const char* name, jaxvj
   User owned(user, destroy);
   return guard(cx, "function_new", no_function, [&](View& view) {
     if (!callback) fail_null("the callback");
-    FunctionRef f =
-        callback_function(view, name ? name : "f", callback_cast<CallFn>(callback), user, destroy);
+    FunctionRef f = callback_function(view, name ? name : "f", callback, user, destroy);
     owned.given();
     return keep(view, std::move(f));
   });
@@ -198,10 +192,10 @@ jaxvjp_function* jaxvjp_custom_vjp(jaxvjp_context* cx, const char* name, jaxvjp_
       fail(Code::invalid_argument, "custom_vjp ", name ? name : "f",
            ": neither bwd nor a jvp rule is given");
     Ref<Rule> rule = new_rule(name, user, destroy, owned);
-    rule->primal = callback_cast<CallFn>(o.primal);
-    rule->fwd = callback_cast<FwdFn>(fwd);
-    rule->bwd = callback_cast<BwdFn>(bwd);
-    rule->jvp = callback_cast<JvpFn>(o.jvp);
+    rule->primal = o.primal;
+    rule->fwd = fwd;
+    rule->bwd = bwd;
+    rule->jvp = o.jvp;
     rule->transpose_bwd = o.forward == JAXVJP_FORWARD_TRANSPOSE_BWD;
     rule->symbolic_zeros = o.flags & JAXVJP_SYMBOLIC_ZEROS;
     rule->run_on_zero = o.flags & JAXVJP_RUN_ON_ZERO;
@@ -220,8 +214,8 @@ jaxvjp_function* jaxvjp_custom_jvp(jaxvjp_context* cx, const char* name, jaxvjp_
     if (!jvp) fail_null("the jvp rule");
     if (!primal) fail_null("the primal");
     Ref<Rule> rule = new_rule(name, user, destroy, owned);
-    rule->primal = callback_cast<CallFn>(primal);
-    rule->jvp = callback_cast<JvpFn>(jvp);
+    rule->primal = primal;
+    rule->jvp = jvp;
     rule->is_custom_jvp = true;
     return keep(view, custom_function(view, rule));
   });

@@ -462,17 +462,14 @@ jaxvjp_value* jaxvjp_broadcast_in_dim(jaxvjp_context* cx, jaxvjp_value* operand,
   return capi::operation(cx, "broadcast_in_dim", {operand}, [&](Operands in) {
     return jv::broadcast_in_dim(
         in[0], list(shape, ndim, "shape"),
-        each_axis_of("broadcast_in_dim",
-                     list(broadcast_dimensions, n_broadcast_dimensions, "broadcast_dimensions"),
-                     ndim));
+        list(broadcast_dimensions, n_broadcast_dimensions, "broadcast_dimensions"));
   });
 }
 
 jaxvjp_value* jaxvjp_iota(jaxvjp_context* cx, int32_t dtype, const int64_t* shape, size_t ndim,
                           int64_t dimension) {
   return capi::creation(cx, "iota", [&](Trace& at) {
-    return jv::iota(at, capi::dtype(dtype), list(shape, ndim, "shape"),
-                    axis_of("iota", dimension, ndim));
+    return jv::iota(at, capi::dtype(dtype), list(shape, ndim, "shape"), dimension);
   });
 }
 
@@ -496,24 +493,21 @@ jaxvjp_value* jaxvjp_slice(jaxvjp_context* cx, jaxvjp_value* operand, const int6
 jaxvjp_value* jaxvjp_reduce_max(jaxvjp_context* cx, jaxvjp_value* operand, const int64_t* axes,
                                 size_t n_axes) {
   return capi::operation(cx, "reduce_max", {operand}, [&](Operands in) {
-    return jv::reduce_max(in[0],
-                          axes_of("reduce_max", axes_or_all(axes, n_axes), in[0].shape().size()));
+    return jv::reduce_max(in[0], axes_of("reduce_max", axes_or_all(axes, n_axes), in[0].aval()));
   });
 }
 
 jaxvjp_value* jaxvjp_reduce_min(jaxvjp_context* cx, jaxvjp_value* operand, const int64_t* axes,
                                 size_t n_axes) {
   return capi::operation(cx, "reduce_min", {operand}, [&](Operands in) {
-    return jv::reduce_min(in[0],
-                          axes_of("reduce_min", axes_or_all(axes, n_axes), in[0].shape().size()));
+    return jv::reduce_min(in[0], axes_of("reduce_min", axes_or_all(axes, n_axes), in[0].aval()));
   });
 }
 
 jaxvjp_value* jaxvjp_reduce_sum(jaxvjp_context* cx, jaxvjp_value* operand, const int64_t* axes,
                                 size_t n_axes) {
   return capi::operation(cx, "reduce_sum", {operand}, [&](Operands in) {
-    return jv::reduce_sum(in[0],
-                          axes_of("reduce_sum", axes_or_all(axes, n_axes), in[0].shape().size()));
+    return jv::reduce_sum(in[0], axes_of("reduce_sum", axes_or_all(axes, n_axes), in[0].aval()));
   });
 }
 
@@ -528,13 +522,11 @@ jaxvjp_value* jaxvjp_dot_general(jaxvjp_context* cx, jaxvjp_value* lhs, jaxvjp_v
         in[0], in[1],
         Dims{
             each_axis_of("dot_general", list(lhs_contracting, n_lhs_contracting, "lhs_contracting"),
-                         in[0].shape().size()),
+                         in[0].aval()),
             each_axis_of("dot_general", list(rhs_contracting, n_rhs_contracting, "rhs_contracting"),
-                         in[1].shape().size()),
-            each_axis_of("dot_general", list(lhs_batch, n_lhs_batch, "lhs_batch"),
-                         in[0].shape().size()),
-            each_axis_of("dot_general", list(rhs_batch, n_rhs_batch, "rhs_batch"),
-                         in[1].shape().size())},
+                         in[1].aval()),
+            each_axis_of("dot_general", list(lhs_batch, n_lhs_batch, "lhs_batch"), in[0].aval()),
+            each_axis_of("dot_general", list(rhs_batch, n_rhs_batch, "rhs_batch"), in[1].aval())},
         preferred_element_type ? capi::dtype(preferred_element_type) : DType::none);
   });
 }

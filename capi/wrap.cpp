@@ -46,7 +46,11 @@ static H& open_handle(H* handle, const char* what) {
   return *handle;
 }
 
-Value& value(View&, jaxvjp_value* v, const char* what) { return open_handle(unwrap(v), what); }
+Value& value(View& cx, jaxvjp_value* v, const char* what) {
+  Value& value = open_handle(unwrap(v), what);
+  check_usable(cx, value);
+  return value;
+}
 Function& function(View& cx, jaxvjp_function* f, const char* what) {
   Function& function = open_handle(unwrap(f), what);
   if (function.session.get() != &cx.session())
@@ -100,16 +104,15 @@ void check_flags(int32_t given, int32_t known, const char* what) {
   if (given & ~known) fail(Code::invalid_argument, what, ": unknown flags ", given & ~known);
 }
 
-// The dtype that numbers take: that of the first array operand which is no mask, else that of a
+// Checks the operands, and finds the dtype that numbers take: that of the first array which is no
 // mask, else f64.
 static DType common_dtype(View& cx, std::span<jaxvjp_value* const> handles) {
   DType found = DType::none;
   for (size_t i = 0; i < handles.size(); ++i) {
     if (!handles[i]) fail(Code::invalid_argument, "operand ", i, " is NULL");
-    const Value& v = value(cx, handles[i], "operand");
-    if (v.weak || v.kind != Kind::array) continue;
-    if (v.aval->dtype != DType::boolean) return v.aval->dtype;
-    found = DType::boolean;
+    const Value& v = value(cx, handles[i], "an operand");
+    bool counts = v.kind == Kind::array && !v.weak && v.aval->dtype != DType::boolean;
+    if (found == DType::none && counts) found = v.aval->dtype;
   }
   return found == DType::none ? DType::f64 : found;
 }
@@ -117,7 +120,7 @@ static DType common_dtype(View& cx, std::span<jaxvjp_value* const> handles) {
 void operands(View& cx, std::span<jaxvjp_value* const> handles, Tracers& out) {
   DType dtype = common_dtype(cx, handles);
   for (jaxvjp_value* handle : handles) {
-    Tracer t = tracer_of(cx, value(cx, handle, "an operand"), dtype);
+    Tracer t = tracer_of(cx, *unwrap(handle), dtype);  // common_dtype has checked it
     out.push_back(cx.staging ? cx.staging->lift(t) : std::move(t));
   }
 }

@@ -8,11 +8,8 @@
 
 namespace jv::capi {
 
-inline View* unwrap(jaxvjp_context* cx) { return reinterpret_cast<View*>(cx); }
-inline jaxvjp_context* wrap(View* cx) { return reinterpret_cast<jaxvjp_context*>(cx); }
-inline Value* unwrap(jaxvjp_value* v) { return reinterpret_cast<Value*>(v); }
-inline const Value* unwrap(const jaxvjp_value* v) { return reinterpret_cast<const Value*>(v); }
-inline jaxvjp_value* wrap(Value* v) { return reinterpret_cast<jaxvjp_value*>(v); }
+using jv::unwrap;
+using jv::wrap;
 inline Function* unwrap(jaxvjp_function* f) { return reinterpret_cast<Function*>(f); }
 inline jaxvjp_function* wrap(Function* f) { return reinterpret_cast<jaxvjp_function*>(f); }
 inline TypedJaxpr* unwrap(jaxvjp_jaxpr* j) { return reinterpret_cast<TypedJaxpr*>(j); }

@@ -69,25 +69,23 @@ AXIS = ("dimension", "axis")
 
 def parameter(p, name, kind):
     """The declarations in C of a primitive's parameter, and its value in C++."""
-    rank = "in[0].shape().size()" if p.operands else "ndim"
     if kind == "none":
         return [], None
     if kind == "bool":
         return [f"int32_t {name}"], f"{name} != 0"
     if kind == "int":
-        return [f"int64_t {name}"], f'axis_of("{p.spelling}", {name}, {rank})' if name in AXIS else name
+        counted = name in AXIS and p.operands  # from the end where it is negative
+        return [f"int64_t {name}"], f'axis_of("{p.spelling}", {name}, in[0].aval())' if counted else name
     if kind == "ints" and name == "axes":
-        return list_of(name), f'axes_of("{p.spelling}", axes_or_all(axes, n_axes), {rank})'
-    if kind == "ints" and name == "broadcast_dimensions":
-        return list_of(name), f'each_axis_of("{p.spelling}", {ints(name)}, ndim)'
+        return list_of(name), f'axes_of("{p.spelling}", axes_or_all(axes, n_axes), in[0].aval())'
     if kind == "ints":
         return list_of(name), ints(name)
     if kind == "strides":
-        return list_of(name), f"{name} ? {ints(name)} : Ints({rank}, 1)"
+        return list_of(name), f"{name} ? {ints(name)} : Ints(in[0].shape().size(), 1)"
     if kind == "padding":
         return list_of(name), f"triples({name}, {length(name)})"
     if kind == "dims":
-        sides = [f'each_axis_of("{p.spelling}", {ints(n)}, in[{i % 2}].shape().size())' for i, n in enumerate(NUMBERS)]
+        sides = [f'each_axis_of("{p.spelling}", {ints(n)}, in[{i % 2}].aval())' for i, n in enumerate(NUMBERS)]
         return sum(map(list_of, NUMBERS), []), "Dims{" + ", ".join(sides) + "}"
     if kind == "dtype":
         return [f"int32_t {name}"], f"capi::dtype({name})"

@@ -21,6 +21,7 @@
 
 #include <jaxvjp/jaxvjp.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -136,7 +137,15 @@ constexpr std::int32_t dtype_of() {
 }
 
 struct State {
-  jaxvjp_context *cx;  // NULL when it is gone
+  explicit State(jaxvjp_context *cx) : cx(cx), serial(next()) {}
+  jaxvjp_context *cx;     // NULL when it is gone
+  const unsigned serial;  // of two contexts that are there, the one made later is the inner one
+
+ private:
+  static unsigned next() {
+    static std::atomic<unsigned> last{0};
+    return ++last;
+  }
 };
 
 }  // namespace detail
@@ -154,6 +163,8 @@ class ContextRef {
     return state_->cx;
   }
   bool alive() const { return state_ && state_->cx; }
+  // Made later than that one, which may be empty or gone? What both can do belongs to it then.
+  bool inside(const ContextRef &other) const { return alive() && (!other.alive() || state_->serial > other.state_->serial); }
 
   inline Value number(double number) const;  // without a dtype: it takes that of the arrays beside it
   inline Value f32(float number) const;      // arrays of rank 0
@@ -205,7 +216,7 @@ class Context : public ContextRef {
   Context() : Context(jaxvjp_context_new(nullptr)) {}
   explicit Context(const jaxvjp_context_options &options) : Context(jaxvjp_context_new(&options)) {}
   // Takes over a context made by C.
-  explicit Context(jaxvjp_context *cx) : ContextRef(std::make_shared<detail::State>(detail::State{cx})) {
+  explicit Context(jaxvjp_context *cx) : ContextRef(std::make_shared<detail::State>(cx)) {
     if (!cx) throw std::bad_alloc();
     if (!jaxvjp_failed(cx)) return;
     const Error error(jaxvjp_failed(cx), jaxvjp_error_text(cx));
@@ -367,10 +378,16 @@ class Handles {
   std::vector<jaxvjp_value *> raw_;
 };
 
-// The first context that is there.
-inline const ContextRef &context_of(const std::vector<Operand> &operands) {
-  for (const Operand &o : operands)
-    if (o.context().alive()) return o.context();
+// The innermost context of some operands; empty where there is none.
+template <class Items>
+ContextRef innermost(const Items &items) {
+  ContextRef found;
+  for (const auto &item : items)
+    if (item.context().inside(found)) found = item.context();
+  return found;
+}
+inline ContextRef context_of(const std::vector<Operand> &operands) {
+  if (ContextRef cx = innermost(operands); cx.alive()) return cx;
   throw Error(JAXVJP_INVALID_ARGUMENT, "no operand has a context: numbers alone, or values whose callback is gone");
 }
 template <class Call>
@@ -744,7 +761,7 @@ struct Callbacks {
       ~Frame() { state->cx = nullptr; }
     };
     try {
-      const Frame frame{std::make_shared<State>(State{cx})};
+      const Frame frame{std::make_shared<State>(cx)};
       body(ContextRef(frame.state));
       return 0;
     } catch (...) {
@@ -831,9 +848,8 @@ class Function {
   // Where a call with these values happens.
   template <class Items>
   ContextRef place(const Items &items) const {
-    for (const auto &v : items)
-      if (v.context().alive()) return v.context();
-    return cx_;
+    const ContextRef cx = detail::innermost(items);
+    return cx.alive() ? cx : cx_;
   }
 
  private:

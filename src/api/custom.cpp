@@ -88,10 +88,10 @@ class BoundRule final : public CustomRule {
     }
     ValueRef result;
     call(cx, staging_of(cx), args, RuleFrame{rule_, {}, {}, {}}, "primal",
-         [&](View& view, Value* const* handles, size_t n) {
-           Value* out = nullptr;
-           int32_t code = rule_->primal(&view, rule_->user, handles, n, &out);
-           result = ValueRef(out);
+         [&](View& view, jaxvjp_value* const* handles, size_t n) {
+           jaxvjp_value* out = nullptr;
+           int32_t code = rule_->primal(wrap(&view), rule_->user, handles, n, &out);
+           result = written(out);
            return code;
          });
     if (!result) unset(Code::callback, *rule_, "primal", "output");
@@ -110,15 +110,15 @@ class BoundRule final : public CustomRule {
     if (!rule_->bwd)
       fail(Code::no_rule, rule_->name, ": has no bwd; it cannot be differentiated in reverse mode");
     Flags slots = needed_slots(needed);
-    RuleFrame frame{rule_, {}, {}, slots, false, true};
+    RuleFrame frame{rule_, {}, {}, slots, false, true, residuals.differentiating.get()};
     Values arg_cts;
     run(cx, nullptr, &frame, "bwd", [&](View& view) {
       ValueRef r = unflatten_all(view.session(), Tree(&structure), residuals.leaves);
       ValueRef ct = cotangents(view, cts, out_avals);
-      Small<Value*, 8> raw(in_.size(), nullptr);
-      int32_t code =
-          rule_->bwd(&view, rule_->user, view.keep(r), view.keep(ct), raw.data(), raw.size());
-      for (Value* v : raw) arg_cts.push_back(ValueRef(v));
+      Small<jaxvjp_value*, 8> raw(in_.size(), nullptr);
+      int32_t code = rule_->bwd(wrap(&view), rule_->user, wrap(view.keep(r)), wrap(view.keep(ct)),
+                                raw.data(), raw.size());
+      for (jaxvjp_value* v : raw) arg_cts.push_back(written(v));
       return code;
     });
     return read_slots(cx, arg_cts, slots);
@@ -132,13 +132,11 @@ class BoundRule final : public CustomRule {
     run(cx, nullptr, &frame, "jvp rule", [&](View& view) {
       Values primals = unflatten_args(view.session(), in_, x),
              tangents = tangent_args(view, dx, avals);
-      Small<Value*, 8> p, t;
-      for (ValueRef& v : primals) p.push_back(view.keep(v));
-      for (ValueRef& v : tangents) t.push_back(view.keep(v));
-      Value *o = nullptr, *d = nullptr;
-      int32_t code = rule_->jvp(&view, rule_->user, p.data(), t.data(), p.size(), &o, &d);
-      out = ValueRef(o);
-      tangent = ValueRef(d);
+      auto p = hand_out(view, primals), t = hand_out(view, tangents);
+      jaxvjp_value *o = nullptr, *d = nullptr;
+      int32_t code = rule_->jvp(wrap(&view), rule_->user, p.data(), t.data(), p.size(), &o, &d);
+      out = written(o);
+      tangent = written(d);
       return code;
     });
     if (!out) unset(Code::callback, *rule_, "jvp rule", "output");
@@ -161,8 +159,7 @@ class BoundRule final : public CustomRule {
     run(cx, staging, &frame, role, [&](View& view) {
       Values values = unflatten_args(view.session(), in_, args);
       frame.args = values;
-      Small<Value*, 8> handles;
-      for (ValueRef& v : values) handles.push_back(view.keep(v));
+      auto handles = hand_out(view, values);
       return f(view, handles.data(), handles.size());
     });
   }
@@ -184,11 +181,11 @@ class BoundRule final : public CustomRule {
                     std::span<const bool> perturbed, Tracers& out) const {
     ValueRef result, residuals;
     call(cx, staging, args, RuleFrame{rule_, {}, perturbed, {}, true, false}, "fwd",
-         [&](View& view, Value* const* handles, size_t n) {
-           Value *o = nullptr, *r = nullptr;
-           int32_t code = rule_->fwd(&view, rule_->user, handles, n, &o, &r);
-           result = ValueRef(o);
-           residuals = ValueRef(r);
+         [&](View& view, jaxvjp_value* const* handles, size_t n) {
+           jaxvjp_value *o = nullptr, *r = nullptr;
+           int32_t code = rule_->fwd(wrap(&view), rule_->user, handles, n, &o, &r);
+           result = written(o);
+           residuals = written(r);
            return code;
          });
     if (!result) unset(Code::fwd_unset, *rule_, "fwd", "output");
@@ -212,7 +209,7 @@ class BoundRule final : public CustomRule {
     auto perturbed = [](const Tracer& t) { return t.trace().perturbed(t); };
     if (std::any_of(args.begin(), args.end(), perturbed)) return;
     for (const Tracer& t : outs)
-      if (perturbed(t)) check_closures(Operands(&t, 1), t.trace(), rule_->name, role);
+      if (perturbed(t)) fail_closure(t, rule_->name, role);
   }
 
   // Outputs as leaves; their structure is remembered, and compared with what is known of it.

@@ -6,12 +6,13 @@
 
 namespace jv {
 
-using FwdFn = int32_t (*)(View*, void* user, Value* const* args, size_t n, Value** out,
-                          Value** residuals);
-using BwdFn = int32_t (*)(View*, void* user, Value* residuals, Value* ct, Value** arg_cts,
-                          size_t n);
-using JvpFn = int32_t (*)(View*, void* user, Value* const* primals, Value* const* tangents,
-                          size_t n, Value** out, Value** tangent_out);
+using FwdFn = int32_t (*)(jaxvjp_context*, void* user, jaxvjp_value* const* args, size_t n,
+                          jaxvjp_value** out, jaxvjp_value** residuals);
+using BwdFn = int32_t (*)(jaxvjp_context*, void* user, jaxvjp_value* residuals, jaxvjp_value* ct,
+                          jaxvjp_value** arg_cts, size_t n);
+using JvpFn = int32_t (*)(jaxvjp_context*, void* user, jaxvjp_value* const* primals,
+                          jaxvjp_value* const* tangents, size_t n, jaxvjp_value** out,
+                          jaxvjp_value** tangent_out);
 
 // A rule as the user gave it; immutable. It lives as long as a function, an equation or a pullback
 // needs it.
@@ -55,6 +56,7 @@ struct RuleFrame {
   std::span<const bool> perturbed;  // fwd: their leaves
   std::span<const bool> needed;     // bwd: slots
   bool in_fwd = false, in_bwd = false;
+  const Trace* differentiating = nullptr;  // bwd: what called fwd; it may be finished
 };
 
 FunctionRef custom_function(View& cx, Ref<const Rule> rule);

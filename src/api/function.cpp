@@ -44,14 +44,17 @@ BaseFunction::BaseFunction(Session& session, std::string name)
 void run_callback(View& cx, StageTrace* staging, RuleFrame* rule, const std::string& what,
                   const std::function<int32_t(View&)>& run) {
   Root& root = cx.root();
+  if (root.callbacks == max_depth)
+    fail(Code::invalid_argument, what, " is called inside more than ", max_depth, " callbacks");
   View view(cx, staging);
   view.rule = rule;
   cx.session().counters.callbacks.fetch_add(1, std::memory_order_relaxed);
   struct Restore {
     Root& root;
     uint32_t location;
-    ~Restore() { root.location = location; }
+    ~Restore() { root.location = location, --root.callbacks; }
   } restore{root, root.location};
+  ++root.callbacks;
   int32_t code = run(view);
   if (root.out_of_memory) {
     root.out_of_memory = false;
@@ -66,6 +69,12 @@ void run_callback(View& cx, StageTrace* staging, RuleFrame* rule, const std::str
   if (code == 0) return;
   Error error(code, what + " returned the code " + std::to_string(code) + " without an error");
   throw error;
+}
+
+Small<jaxvjp_value*, 8> hand_out(View& view, Args values) {
+  Small<jaxvjp_value*, 8> handles;
+  for (const ValueRef& v : values) handles.push_back(wrap(view.keep(v)));
+  return handles;
 }
 
 namespace {
@@ -84,14 +93,14 @@ class Callback final : public BaseFunction {
   ValueRef call(View& cx, Args args) override {
     ValueRef result;
     run_callback(cx, cx.staging, nullptr, "function " + name(), [&](View& view) {
-      Small<Value*, 8> handles;
-      for (const ValueRef& a : args) handles.push_back(view.keep(a));
-      Value* out = nullptr;
-      int32_t code = callback_(&view, user_, handles.data(), handles.size(), &out);
-      result = ValueRef(out);
+      auto handles = hand_out(view, args);
+      jaxvjp_value* out = nullptr;
+      int32_t code = callback_(wrap(&view), user_, handles.data(), handles.size(), &out);
+      result = written(out);
       return code;
     });
     if (!result) fail(Code::callback, "function ", name(), " returned 0 and left its output unset");
+    check_alive(cx, *result);
     return result;
   }
 

@@ -122,7 +122,8 @@ class DerivedFunction : public Function {
 };
 
 // ---- making functions
-using CallFn = int32_t (*)(View* cx, void* user, Value* const* args, size_t n, Value** out);
+using CallFn = int32_t (*)(jaxvjp_context*, void* user, jaxvjp_value* const* args, size_t n,
+                           jaxvjp_value** out);
 FunctionRef callback_function(View& cx, std::string name, CallFn callback, void* user,
                               void (*destroy)(void*));
 FunctionRef jit(FunctionRef f);
@@ -137,6 +138,10 @@ class TypedJaxpr final : public Handle {
 FunctionRef typed_jaxpr_function(Ref<TypedJaxpr> jaxpr, Session& session);
 Ref<TypedJaxpr> make_jaxpr(View& cx, Function& f, Args specs);
 
+// What a user's callback is called with: the values, held by its view; and the reference that it
+// wrote.
+Small<jaxvjp_value*, 8> hand_out(View& view, Args values);
+inline ValueRef written(jaxvjp_value* v) { return ValueRef(unwrap(v)); }
 // Calls a user's callback: `run(view)` with a scope of its own. The error it left, or its code, is
 // thrown with a note.
 void run_callback(View& cx, StageTrace* staging, struct RuleFrame* rule, const std::string& what,

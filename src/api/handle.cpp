@@ -5,8 +5,9 @@ namespace jv {
 Root::Root(Session& session, int32_t flags) : Context(session), flags(flags) {}
 Root::~Root() = default;
 
-View::View(Ref<Root> root) : root_(std::move(root)) {}
-View::View(View& caller, StageTrace* staging) : staging(staging), root_(caller.root_) {}
+View::View(Ref<Root> root) : root_(std::move(root)), depth_(root_->top().depth) {}
+View::View(View& caller, StageTrace* staging)
+    : staging(staging), root_(caller.root_), depth_(root_->top().depth) {}
 View::~View() { drop_from(0); }
 
 namespace {

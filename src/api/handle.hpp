@@ -6,9 +6,19 @@
 
 #include "trace/stage.hpp"
 
+// The names that C knows views and values by: users' callbacks take these.
+struct jaxvjp_context;
+struct jaxvjp_value;
+
 namespace jv {
 
 class View;
+class Value;
+inline View* unwrap(jaxvjp_context* cx) { return reinterpret_cast<View*>(cx); }
+inline jaxvjp_context* wrap(View* cx) { return reinterpret_cast<jaxvjp_context*>(cx); }
+inline Value* unwrap(jaxvjp_value* v) { return reinterpret_cast<Value*>(v); }
+inline const Value* unwrap(const jaxvjp_value* v) { return reinterpret_cast<const Value*>(v); }
+inline jaxvjp_value* wrap(Value* v) { return reinterpret_cast<jaxvjp_value*>(v); }
 
 class Handle : public RefCounted {
  public:
@@ -41,6 +51,7 @@ class Root final : public Context, public RefCounted {
   bool out_of_memory = false;    // it is that one, and there was no room to say more
   mutable std::string text;      // of jaxvjp_error_text
   int32_t flags;
+  size_t callbacks = 0;  // running now, one inside the other
 };
 
 // What C calls jaxvjp_context: for the caller, or for one callback's time.
@@ -68,6 +79,9 @@ class View {
   size_t open();
   void close(size_t scope);  // and those opened after it
 
+  // Was the trace live when the view was made? Only then its values may be used with it.
+  bool holds(const Trace& trace) const { return trace.depth <= depth_; }
+
   StageTrace* staging = nullptr;
   struct RuleFrame* rule = nullptr;  // inside a rule's callback
 
@@ -75,6 +89,7 @@ class View {
   void hold(Handle* handle);
   void drop_from(size_t first);
   Ref<Root> root_;
+  int depth_;  // of the innermost trace when the view was made
   std::vector<Handle*> handles_;
   struct Scope {
     size_t number, first;  // its name, which is not used again; its first handle

@@ -88,11 +88,4 @@ Tracers instantiate(View& cx, Operands t, std::span<const Aval> primal_avals) {
 
 ValueRef tuple_of(View& cx, Args items) { return sequence_value(cx.session(), Kind::tuple, items); }
 
-int64_t normal_axis(const char* who, int64_t axis, size_t ndim) {
-  if (axis < -int64_t(ndim) || axis >= int64_t(ndim))
-    fail(Code::invalid_argument, who, ": axis ", axis, " is out of range for ", ndim,
-         " dimensions");
-  return axis < 0 ? axis + int64_t(ndim) : axis;
-}
-
 }  // namespace jv

@@ -49,6 +49,5 @@ CacheKey grad_words(char kind, const GradOptions& options);
 std::vector<size_t> chosen_arguments(const GradOptions& options, const std::string& who, size_t n);
 // The axis `from` of x, moved to `to`.
 Tracer move_axis(const Tracer& x, int64_t from, int64_t to);
-int64_t normal_axis(const char* who, int64_t axis, size_t ndim);
 
 }  // namespace jv

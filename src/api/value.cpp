@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "api/function.hpp"
+#include "api/custom.hpp"
 
 namespace jv {
 
@@ -46,6 +46,16 @@ ValueRef none_value(Session& session) {
   return v;
 }
 
+static void set_items(Value& v, std::vector<ValueRef> items) {
+  v.items = std::move(items);
+  for (const ValueRef& item : v.items) {
+    const Ref<Trace>& t = item->trace;
+    bool deeper =
+        t && (!v.trace || (v.trace->alive() && (t->depth > v.trace->depth || !t->alive())));
+    if (deeper) v.trace = t;
+  }
+}
+
 static std::vector<Tree> trees_of(std::span<const ValueRef> items) {
   std::vector<Tree> trees;
   for (const ValueRef& item : items) trees.push_back(item->tree);
@@ -56,7 +66,7 @@ ValueRef sequence_value(Session& session, Kind kind, std::span<const ValueRef> i
   ValueRef v = leaf(session, kind, nullptr);
   v->tree =
       session.trees().sequence(kind == Kind::tuple ? Node::tuple : Node::list, trees_of(items));
-  v->items.assign(items.begin(), items.end());
+  set_items(*v, {items.begin(), items.end()});
   return v;
 }
 
@@ -67,12 +77,14 @@ ValueRef dict_value(Session& session, std::vector<std::string> keys,
   std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return keys[a] < keys[b]; });
   ValueRef v = leaf(session, Kind::dict, nullptr);
   std::vector<std::string> sorted;
+  std::vector<ValueRef> in_order;
   for (size_t i : order) {
     if (!sorted.empty() && sorted.back() == keys[i])
       fail(Code::invalid_argument, "dict: the key '", keys[i], "' occurs twice");
     sorted.push_back(keys[i]);
-    v->items.push_back(items[i]);
+    in_order.push_back(items[i]);
   }
+  set_items(*v, std::move(in_order));
   v->tree = session.trees().dict(std::move(sorted), trees_of(v->items));
   return v;
 }
@@ -89,6 +101,32 @@ ValueRef function_value(Session& session, Ref<Function> function) {
   v->tree = function->tree(session);
   v->function = std::move(function);
   return v;
+}
+
+static std::string described(const Value& v) {
+  if (!v.aval) return str("a container ", v.tree->text());
+  return str("a value ", to_string(v.aval), made_at(*v.session, v.location));
+}
+
+void check_alive(View& cx, const Value& v) {
+  if (v.session.get() != &cx.session())
+    fail(Code::invalid_argument, "a value of another session is used");
+  if (!v.trace) return;
+  bool alive = v.trace->alive();
+  if (!alive && cx.rule && cx.rule->differentiating && cx.rule->differentiating->inside(*v.trace))
+    fail(Code::closure_diff, cx.rule->rule->name, ": its bwd uses ", described(v),
+         " that is being differentiated; pass it as an argument");
+  if (!alive)
+    fail(Code::stale_tracer, described(v), " of a finished ", v.trace->verb(), " is used");
+  if (&v.trace->cx != &cx.root())
+    fail(Code::stale_tracer, described(v), " that another context traces is used");
+}
+
+void check_usable(View& cx, const Value& v) {
+  check_alive(cx, v);
+  if (v.trace && !cx.holds(*v.trace))
+    fail(Code::stale_tracer, described(v), " of a ", v.trace->verb(),
+         " is used with a context from outside of it");
 }
 
 // ---- trees
@@ -113,8 +151,7 @@ static Tracer weak_tracer(View& cx, double number, DType dtype) {
 }
 
 Tracer tracer_of(View& cx, const Value& v, DType dtype) {
-  if (v.session.get() != &cx.session())
-    fail(Code::invalid_argument, "a value of another session is used");
+  check_alive(cx, v);
   switch (v.kind) {
     case Kind::array: break;
     case Kind::spec:
@@ -126,11 +163,6 @@ Tracer tracer_of(View& cx, const Value& v, DType dtype) {
   }
   if (v.weak) return weak_tracer(cx, v.number, dtype);
   if (v.array) return cx.root().tracer(v.array);
-  if (!v.trace->alive())
-    fail(Code::stale_tracer, "a value ", to_string(v.aval), made_at(*v.session, v.location),
-         " of a finished ", v.trace->verb(), " is used");
-  if (&v.trace->cx != &cx.root())
-    fail(Code::stale_tracer, "a value ", to_string(v.aval), " that another context traces is used");
   return Tracer(*v.trace, v.index);
 }
 
@@ -144,8 +176,7 @@ void collect_leaves(const Value& v, Values& leaves) {
 void flatten(View& cx, const Value& v, Tracers& leaves) {
   if (v.kind == Kind::array) return leaves.push_back(tracer_of(cx, v));
   if (v.is_leaf()) return leaves.push_back(tracer_of(cx, v));
-  if (v.session.get() != &cx.session())
-    fail(Code::invalid_argument, "a value of another session is used");
+  check_alive(cx, v);
   for (const ValueRef& item : v.items) flatten(cx, *item, leaves);
   if (v.function)
     for (const ValueRef& held : v.function->held(*v.session))
@@ -174,7 +205,7 @@ static ValueRef rebuild(Session& session, const Tree& tree, Next& next) {
             : tree->node == Node::list ? Kind::list
                                        : Kind::dict;
   v->tree = tree;
-  v->items = std::move(items);
+  set_items(*v, std::move(items));
   return v;
 }
 

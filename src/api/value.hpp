@@ -32,7 +32,6 @@ class Opaque final : public RefCounted {
   void (*destroy_)(void*);
 };
 
-class Value;
 using ValueRef = Ref<Value>;
 using Values = Small<ValueRef, 4>;
 
@@ -44,7 +43,7 @@ class Value final : public Handle {
 
   // An array: numbers, or a value of a trace, or a number without a dtype.
   Array array;
-  Ref<Trace> trace;
+  Ref<Trace> trace;  // of a container: the innermost one among its items'
   uint32_t index = 0;
   uint32_t location = 0;  // of a tracer: where it was made
   bool weak = false;
@@ -72,6 +71,11 @@ ValueRef dict_value(Session& session, std::vector<std::string> keys,
                     std::span<const ValueRef> items);
 ValueRef opaque_value(Session& session, Ref<Opaque> opaque);
 ValueRef function_value(Session& session, Ref<Function> function);
+
+// Is the value of this session, and if it is traced, does its trace live in this context?
+void check_alive(View& cx, const Value& v);
+// And does the view hold that trace?
+void check_usable(View& cx, const Value& v);
 
 // ---- trees
 // The value as one of the context's tracers. A weak number becomes `dtype` (f64 by default).

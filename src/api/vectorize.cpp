@@ -1,6 +1,7 @@
 // vmap of functions of pytrees.
 #include "api/transform.hpp"
 #include "control/call.hpp"
+#include "ops/axes.hpp"
 #include "primitives/define.hpp"
 #include "transforms/batch.hpp"
 
@@ -43,8 +44,7 @@ class Vmap final : public DerivedFunction {
     Tracers leaves;
     for (const Mapped& m : results) {
       Tracer t = materialise(m, size);
-      leaves.push_back(
-          move_axis(t, 0, normal_axis("vmap: out_axis", options_.out_axis, t.aval()->ndim())));
+      leaves.push_back(move_axis(t, 0, axis_of("vmap: out_axis", options_.out_axis, t.aval())));
     }
     return unflatten_all(cx.session(), out, leaves);
   }

@@ -65,7 +65,8 @@ class BatchedRule final : public CustomRule {
     auto results = batch(
         cx,
         [&](Operands a) {
-          Residuals one{Tracers(a.subspan(0, kept.mapped.size())), kept.structure};
+          Residuals one{Tracers(a.subspan(0, kept.mapped.size())), kept.structure,
+                        residuals.differentiating};
           Tracers each, some;
           size_t k = kept.mapped.size();
           for (const Tracer& ct : cts) each.push_back(ct ? a[k++] : Tracer());

@@ -80,7 +80,7 @@ static void call_expand(Context& cx, const Primitive&, Operands operands, const 
 static void check_rules(const Jaxpr& j, Operands captured, const JvpTrace& t) {
   for (const Eqn& e : j.eqns)
     if (e.params->signature->find("rule") < e.params->signature->n_params)
-      return check_closures(captured, t, e.params->word("name"), "rule");
+      return t.check_closures(captured, e.params->word("name"), "rule");
 }
 
 // Forward mode: one call that computes values and tangents.
@@ -134,9 +134,11 @@ static void call_linearize(JvpTrace& t, const Primitive&, Operands x, Operands d
   Linearized l;
   Tracers residuals;
   std::vector<size_t> from_outs;
+  std::vector<uint32_t> origins = t.origins();
   auto closed = stage(t.cx, avals_of(x), [&](Operands args) {
     l = linearize(
-        t.cx, [&](Operands a) { return eval_jaxpr(t.cx, j, a); }, args, perturbed);
+        t.cx, [&](Operands a) { return eval_jaxpr(t.cx, j, a); }, args, perturbed, t.verb(),
+        origins);
     Tracers outs = l.out;
     residuals = forward_residuals(l, args, x, outs, from_outs);
     return outs;

@@ -13,15 +13,6 @@ namespace jv {
 
 extern const Primitive custom_vjp_call_p, custom_jvp_call_p, custom_lin_p;
 
-void check_closures(Operands used, const Trace& differentiating, std::string_view rule,
-                    const char* role) {
-  for (const Tracer& t : used)
-    if (t && &t.trace() == &differentiating)
-      fail(Code::closure_diff, rule, ": its ", role, " uses a value ", to_string(t.aval()),
-           made_at(t.session(), t.trace().origin(t)),
-           " that is being differentiated; pass it as an argument");
-}
-
 // ---- the call
 
 namespace {
@@ -66,6 +57,7 @@ void call_expand(Context& cx, const Primitive&, Operands operands, const Params&
     for (Array& a : results) out.push_back(cx.tracer(std::move(a)));
   } else {
     RuleRef rule = rule_of(params);
+    RunningRule running(cx, rule->name(), "primal", 1, cx.top().depth);
     out = rule->primal(cx, operands);
   }
 }
@@ -136,12 +128,24 @@ Pruned call_dce(Session& session, const Params& params, std::span<const bool> us
 Object unlinked(const std::string& name) { return unlinked_rule(name); }
 
 // What a recorded primal captured are its leading operands: a rule has no derivative for them.
-void refuse_consts(const JvpTrace& t, const Params& params, Operands x, Operands dx) {
+void refuse_consts(const JvpTrace& t, const Params& params, Operands dx) {
   for (size_t i = 0; i < n_consts(params); ++i)
-    if (dx[i])
-      fail(Code::closure_diff, params.word("name"), ": its primal uses a value ",
-           to_string(x[i].aval()), made_at(t.cx.session(), t.origin(t.operands()[i])),
-           " from outside that is being differentiated; pass it as an argument");
+    if (dx[i]) fail_closure(t.operands()[i], params.word("name"), "primal");
+}
+
+// What a rule's function returned, as values below the trace that differentiates its call.
+void below(const JvpTrace& t, Tracers& values, std::string_view rule, const char* function) {
+  t.check_closures(values, rule, function);
+  for (Tracer& v : values)
+    if (v) v = t.x(v);
+}
+
+void run_jvp_rule(const JvpTrace& t, const CustomRule& rule, Operands x, Operands dx, Tracers& y,
+                  Tracers& dy) {
+  RunningRule running(t.cx, rule.name(), "jvp rule", t.depth, t.depth);
+  rule.jvp(t.cx, x, dx, y, dy);
+  below(t, y, rule.name(), "jvp rule");
+  below(t, dy, rule.name(), "jvp rule");
 }
 
 // ---- custom_lin: the linear half of a differentiated call
@@ -170,7 +174,7 @@ Tracers bind_lin(Context& cx, const Ref<LinearCall>& c, Operands operands) {
 
 void vjp_linearize(JvpTrace& t, const Primitive&, Operands operands, Operands tangents,
                    const Params& params, Tracers& y, Tracers& dy) {
-  refuse_consts(t, params, operands, tangents);
+  refuse_consts(t, params, tangents);
   RuleRef rule = rule_of(params);
   Operands x = operands.subspan(n_consts(params)), dx = tangents.subspan(n_consts(params));
   if (!t.linearizing()) {
@@ -178,14 +182,18 @@ void vjp_linearize(JvpTrace& t, const Primitive&, Operands operands, Operands ta
       fail(Code::fwd_mode, rule->name(),
            ": a custom rule without a forward mode cannot be differentiated by ", t.verb(),
            "; give a jvp rule or JAXVJP_FORWARD_TRANSPOSE_BWD");
-    return rule->jvp(t.cx, x, dx, y, dy);
+    return run_jvp_rule(t, *rule, x, dx, y, dy);
   }
   auto c = make_ref<LinearCall>();
   c->rule = rule;
   c->perturbed = nonzero(dx);
-  c->residuals = rule->fwd(t.cx, x, c->perturbed, y);
-  check_closures(y, t, rule->name(), "fwd");
-  check_closures(c->residuals.leaves, t, rule->name(), "fwd");
+  {
+    RunningRule running(t.cx, rule->name(), "fwd", t.depth, t.depth);
+    c->residuals = rule->fwd(t.cx, x, c->perturbed, y);
+  }
+  below(t, y, rule->name(), "fwd");
+  below(t, c->residuals.leaves, rule->name(), "fwd");
+  c->residuals.differentiating = Ref<const Trace>(&t);
   c->in = avals_of(x);
   c->out = avals_of(y);
   c->has_args = rule->has_forward();
@@ -264,7 +272,8 @@ void lin_transpose(Context& cx, const Primitive&, Operands ct, Operands x, std::
   Tracers cts;
   size_t k = 0;
   for (Aval aval : c.out) cts.push_back(aval->is_float() ? ct[k++] : Tracer());
-  CustomRule::Residuals residuals{Tracers(x.subspan(0, c.n_residuals)), c.residuals.structure};
+  CustomRule::Residuals residuals = c.residuals;
+  residuals.leaves = Tracers(x.subspan(0, c.n_residuals));
   Tracers found = c.rule->bwd(cx, residuals, cts, c.out, c.perturbed);
   back = Tracers(c.first_tangent());
   for (size_t i = 0; i < c.perturbed.size(); ++i)
@@ -277,11 +286,10 @@ bool lin_keep(const Params& params) { return linear_call(params).rule->run_on_ze
 
 void jvp_linearize(JvpTrace& t, const Primitive&, Operands operands, Operands tangents,
                    const Params& params, Tracers& y, Tracers& dy) {
-  refuse_consts(t, params, operands, tangents);
+  refuse_consts(t, params, tangents);
   RuleRef rule = rule_of(params);
-  rule->jvp(t.cx, operands.subspan(n_consts(params)), tangents.subspan(n_consts(params)), y, dy);
-  check_closures(y, t, rule->name(), "jvp rule");
-  check_closures(dy, t, rule->name(), "jvp rule");
+  size_t n = n_consts(params);
+  run_jvp_rule(t, *rule, operands.subspan(n), tangents.subspan(n), y, dy);
 }
 
 // A call that is linear in its arguments transposes as what it computes.

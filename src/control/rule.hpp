@@ -12,6 +12,7 @@ class CustomRule : public RefCounted {
   struct Residuals {
     Tracers leaves;
     Ref<const RefCounted> structure;
+    Ref<const Trace> differentiating;  // what the call's arguments were differentiated by
   };
 
   virtual const std::string& name() const = 0;
@@ -43,9 +44,5 @@ Ref<const RefCounted> batch_residuals(Ref<const RefCounted> structure, Flags map
 
 Tracers custom_vjp_call(const RuleRef& rule, Context& cx, Operands args, Trace& at);
 Tracers custom_jvp_call(const RuleRef& rule, Context& cx, Operands args, Trace& at);
-
-// CLOSURE_DIFF when a rule uses a value of the very trace that differentiates its call.
-void check_closures(Operands used, const Trace& differentiating, std::string_view rule,
-                    const char* role);
 
 }  // namespace jv

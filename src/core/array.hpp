@@ -25,7 +25,6 @@ class ArrayBlock {
   void dispose() const;
 
   mutable std::atomic<uint32_t> refs_{0};
-  uint32_t alignment_pad_ = 0;
   Session* session_;  // counted
   size_t bytes_;      // of this block, as allocated
   Ref<ArrayBlock> base_;

@@ -4,22 +4,23 @@
 
 namespace jv {
 
-int64_t axis_of(const char* name, int64_t axis, size_t ndim) {
-  int64_t n = int64_t(ndim);
+int64_t axis_of(const char* name, int64_t axis, Aval array, size_t added) {
+  int64_t n = int64_t(array->ndim() + added);
   if (axis < -n || axis >= n)
-    fail(Code::invalid_argument, name, ": axis ", axis, " of an array of ", ndim, " dimensions");
+    fail(Code::invalid_argument, name, ": there is no axis ", axis, " in ", to_string(array),
+         added ? str(" with ", added, " more") : "");
   return axis < 0 ? axis + n : axis;
 }
 
-Ints each_axis_of(const char* name, const Axes& axes, size_t ndim) {
-  if (!axes) return range(0, ndim);
+Ints each_axis_of(const char* name, const Axes& axes, Aval array, size_t added) {
+  if (!axes) return range(0, array->ndim() + added);
   Ints places;
-  for (int64_t axis : *axes) places.push_back(axis_of(name, axis, ndim));
+  for (int64_t axis : *axes) places.push_back(axis_of(name, axis, array, added));
   return places;
 }
 
-Ints axes_of(const char* name, const Axes& axes, size_t ndim) {
-  Ints sorted = each_axis_of(name, axes, ndim);
+Ints axes_of(const char* name, const Axes& axes, Aval array, size_t added) {
+  Ints sorted = each_axis_of(name, axes, array, added);
   std::sort(sorted.begin(), sorted.end());
   if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end())
     fail(Code::invalid_argument, name, ": an axis is named twice: ", to_string(*axes));

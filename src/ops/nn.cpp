@@ -27,7 +27,7 @@ static Tracer pivot(const Tracer& x, const Ints& axes) {
 }
 
 Tracer logsumexp(const Tracer& x, const Axes& axes) {
-  Ints over = axes_of("logsumexp", axes, x.shape().size());
+  Ints over = axes_of("logsumexp", axes, x.aval());
   Tracer largest = pivot(x, over), finite = is_finite(largest);
   Tracer shift = select(finite, largest, zeros_like(largest));
   Tracer terms = exp(x - np::repeat(shift, x.shape(), over));
@@ -35,13 +35,13 @@ Tracer logsumexp(const Tracer& x, const Axes& axes) {
 }
 
 Tracer softmax(const Tracer& x, int64_t axis) {
-  Ints over{axis_of("softmax", axis, x.shape().size())};
+  Ints over{axis_of("softmax", axis, x.aval())};
   Tracer terms = exp(x - np::repeat(pivot(x, over), x.shape(), over));
   return terms / np::repeat(reduce_sum(terms, over), x.shape(), over);
 }
 
 Tracer log_softmax(const Tracer& x, int64_t axis) {
-  Ints over{axis_of("log_softmax", axis, x.shape().size())};
+  Ints over{axis_of("log_softmax", axis, x.aval())};
   Tracer shifted = x - np::repeat(pivot(x, over), x.shape(), over);
   Tracer total = log(reduce_sum(exp(shifted), over));
   return shifted - np::repeat(total, x.shape(), over);

@@ -49,25 +49,25 @@ static Tracer mean_of(const Tracer& x, const Ints& axes) {
 
 Tracer sum(const Tracer& x, const Axes& axes) {
   Tracer counted = x.dtype() == DType::boolean ? convert_element_type(x, DType::i64) : x;
-  return reduce_sum(counted, axes_of("sum", axes, x.shape().size()));
+  return reduce_sum(counted, axes_of("sum", axes, x.aval()));
 }
 
 Tracer mean(const Tracer& x, const Axes& axes) {
   check_floats("mean", x);
-  Ints over = axes_of("mean", axes, x.shape().size());
+  Ints over = axes_of("mean", axes, x.aval());
   return convert(mean_of(convert(x, computed_in(x.dtype())), over), x.dtype());
 }
 
 Tracer var(const Tracer& x, const Axes& axes) {
   check_floats("var", x);
-  Ints over = axes_of("var", axes, x.shape().size());
+  Ints over = axes_of("var", axes, x.aval());
   Tracer wide = convert(x, computed_in(x.dtype()));
   Tracer center = repeat(mean_of(wide, over), x.shape(), over);
   return convert(mean_of(square(wide - center), over), x.dtype());
 }
 
 static Ints checked_axes(const char* name, const Tracer& x, const Axes& axes) {
-  Ints over = axes_of(name, axes, x.shape().size());
+  Ints over = axes_of(name, axes, x.aval());
   for (int64_t axis : over)
     if (x.shape()[size_t(axis)] == 0)
       fail(Code::shape, name, ": ", to_string(x.aval()), " has no elements along axis ", axis);

@@ -53,8 +53,7 @@ Tracer repeat(const Tracer& reduced, const Shape& shape, const Ints& axes) {
 }
 
 Tracer transpose(const Tracer& x, const Axes& axes) {
-  size_t ndim = x.shape().size();
-  Ints order = each_axis_of("transpose", axes, ndim);
+  Ints order = each_axis_of("transpose", axes, x.aval());
   if (!axes) std::reverse(order.begin(), order.end());
   return jv::transpose(x, order);
 }
@@ -68,7 +67,7 @@ Tracer matrix_transpose(const Tracer& x) {
 }
 
 Tracer squeeze(const Tracer& x, const Axes& axes) {
-  if (axes) return jv::squeeze(x, axes_of("squeeze", axes, x.shape().size()));
+  if (axes) return jv::squeeze(x, axes_of("squeeze", axes, x.aval()));
   Ints ones;
   for (size_t i = 0; i < x.shape().size(); ++i)
     if (x.shape()[i] == 1) ones.push_back(int64_t(i));
@@ -77,7 +76,7 @@ Tracer squeeze(const Tracer& x, const Axes& axes) {
 
 Tracer expand_dims(const Tracer& x, const Ints& axes) {
   size_t ndim = x.shape().size() + axes.size();
-  Ints added = axes_of("expand_dims", axes, ndim), shape, kept;
+  Ints added = axes_of("expand_dims", axes, x.aval(), axes.size()), shape, kept;
   for (int64_t i = 0; i < int64_t(ndim); ++i) {
     bool fresh = std::binary_search(added.begin(), added.end(), i);
     shape.push_back(fresh ? 1 : x.shape()[kept.size()]);
@@ -88,12 +87,12 @@ Tracer expand_dims(const Tracer& x, const Ints& axes) {
 
 Tracer concatenate(Operands arrays, int64_t axis) {
   if (arrays.empty()) fail(Code::invalid_argument, "concatenate: needs an array");
-  return jv::concatenate(arrays, axis_of("concatenate", axis, arrays[0].shape().size()));
+  return jv::concatenate(arrays, axis_of("concatenate", axis, arrays[0].aval()));
 }
 
 Tracer stack(Operands arrays, int64_t axis) {
   if (arrays.empty()) fail(Code::invalid_argument, "stack: needs an array");
-  int64_t at = axis_of("stack", axis, arrays[0].shape().size() + 1);
+  int64_t at = axis_of("stack", axis, arrays[0].aval(), 1);
   Tracers slabs;
   for (const Tracer& x : arrays) {
     if (x.shape() != arrays[0].shape())

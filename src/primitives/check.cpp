@@ -26,7 +26,7 @@ void fail_types(const char* name, Aval x, Aval y) {
 
 void check_axis(const char* name, int64_t axis, size_t ndim) {
   if (axis < 0 || axis >= int64_t(ndim))
-    fail(Code::invalid_argument, name, ": axis ", axis, " of an array of ", ndim, " dimensions");
+    fail(Code::invalid_argument, name, ": there is no axis ", axis, " in ", ndim, " dimensions");
 }
 
 void check_axes(const char* name, std::span<const int64_t> axes, size_t ndim) {
@@ -39,7 +39,8 @@ void check_axes(const char* name, std::span<const int64_t> axes, size_t ndim) {
 
 void check_sizes(const char* name, std::span<const int64_t> shape) {
   for (int64_t size : shape)
-    if (size < 0) fail(Code::shape, name, ": a size in ", to_string(shape), " is negative");
+    if (size < 0)
+      fail(Code::invalid_argument, name, ": a size in ", to_string(shape), " is negative");
 }
 
 void check_count(const char* name, const char* what, size_t count, size_t ndim) {

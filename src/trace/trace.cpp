@@ -7,17 +7,23 @@ Context::Context(Session& session)
   eval_->depth = 1;
 }
 
+bool Trace::inside(const Trace& other) const {
+  const Trace* t = this;
+  while (t && t != &other) t = t->below.get();
+  return t;
+}
+
 void Context::push(Trace& trace) {
   if (top_->depth >= 4 * int(max_depth))
     fail(Code::invalid_argument, "transformations are nested deeper than ", max_depth, " levels");
-  trace.below = top_;
+  trace.below = Ref<Trace>(top_);
   trace.depth = top_->depth + 1;
   top_ = &trace;
 }
 
 void Context::pop(Trace& trace) {
   trace.depth = 0;
-  top_ = trace.below;
+  top_ = trace.below.get();
   trace.finish();
 }
 

@@ -63,8 +63,9 @@ class Trace : public RefCounted {
   bool alive() const { return depth > 0; }
 
   Context& cx;
-  int depth = 0;           // place on the context's stack of live traces; 0 when finished
-  Trace* below = nullptr;  // the live trace under this one
+  int depth = 0;     // place on the context's stack of live traces; 0 when finished
+  Ref<Trace> below;  // the live trace under this one when it was made
+  bool inside(const Trace& other) const;  // is it this one, or was it made while that one lived?
 
  protected:
   friend class Context;
@@ -83,6 +84,15 @@ class EvalTrace final : public Trace {
   const char* verb() const override { return "eval"; }
 };
 
+// A rule's function that runs now. What it computes with the tangents of traces at these depths
+// would pass the rule by.
+struct RuleCall {
+  std::string_view rule;
+  const char* function;
+  int first, last;
+  const RuleCall* outer = nullptr;
+};
+
 // What one thread works with: a session, its stack of live traces, and the user's place in the
 // source.
 class Context {
@@ -98,6 +108,7 @@ class Context {
   Tracer number(DType dtype, double number) { return tracer(scalar(session(), dtype, number)); }
 
   uint32_t location = 0;  // Session::location of what the user does now
+  const RuleCall* rule_call = nullptr;
 
  private:
   template <class T>

@@ -11,10 +11,16 @@ Flags nonzero(Operands t) {
   return flags;
 }
 
-Tracer JvpTrace::put(Tracer x, Tracer dx) {
+Tracer JvpTrace::put(Tracer x, Tracer dx, uint32_t location) {
   if (dx && !is_float(x.dtype())) dx = Tracer();
-  pairs_.push_back({std::move(x), std::move(dx), cx.location});
+  pairs_.push_back({std::move(x), std::move(dx), location ? location : cx.location});
   return Tracer(*this, uint32_t(pairs_.size() - 1));
+}
+
+std::vector<uint32_t> JvpTrace::origins() const {
+  std::vector<uint32_t> places;
+  for (const Tracer& t : operands_) places.push_back(origin(t));
+  return places;
 }
 
 Tracer JvpTrace::put_inside(Tracer x, Tracer dx) {
@@ -27,6 +33,22 @@ Tracer JvpTrace::put_inside(Tracer x, Tracer dx) {
       {put_inside(y, dx ? materialise(batch->get(dx), batch->size) : Tracer()), true});
 }
 
+void fail_closure(const Tracer& used, std::string_view rule, const char* function) {
+  fail(Code::closure_diff, rule, ": its ", function, " uses a value ", to_string(used.aval()),
+       made_at(used.session(), used.trace().origin(used)),
+       " that is being differentiated; pass it as an argument");
+}
+
+void JvpTrace::check_closures(Operands used, std::string_view rule, const char* function) const {
+  for (const Tracer& t : used)
+    if (t && has_tangent(t)) fail_closure(t, rule, function);
+}
+
+void JvpTrace::check_rule_calls(Operands used) const {
+  for (const RuleCall* c = cx.rule_call; c; c = c->outer)
+    if (c->first <= depth && depth <= c->last) check_closures(used, c->rule, c->function);
+}
+
 void JvpTrace::bind(const Primitive& p, Operands operands, const ParamsRef& params, Tracers& out) {
   Tracers x, dx, y, dy;
   bool any = false;
@@ -35,6 +57,7 @@ void JvpTrace::bind(const Primitive& p, Operands operands, const ParamsRef& para
     dx.push_back(this->dx(t));
     any |= bool(dx.back());
   }
+  if (any && cx.rule_call) check_rule_calls(operands);
   if (any && p.linearize) {
     operands_ = operands;
     p.linearize(*this, p, x, dx, *params, y, dy);

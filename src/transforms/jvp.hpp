@@ -16,8 +16,9 @@ class JvpTrace final : public Trace {
   Tracer primal(const Tracer& t) const override { return pairs_[t.index()].x; }
   const char* verb() const override { return verb_; }
 
-  // A null dx is the symbolic zero, and so is the tangent of anything but floats.
-  Tracer put(Tracer x, Tracer dx);
+  // A null dx is the symbolic zero, and so is the tangent of anything but floats. `location`: where
+  // x was made, if not here.
+  Tracer put(Tracer x, Tracer dx, uint32_t location = 0);
   // The same for results that a rule computed with values of a trace inside this one: they are that
   // trace's.
   Tracer put_inside(Tracer x, Tracer dx);
@@ -33,7 +34,10 @@ class JvpTrace final : public Trace {
   }
   // Those of the equation whose `linearize` runs.
   Operands operands() const { return operands_; }
+  std::vector<uint32_t> origins() const;  // where they were made
   bool has_tangent(const Tracer& t) const { return bool(dx(t)); }
+  // CLOSURE_DIFF when a rule's function uses one that has a tangent here.
+  void check_closures(Operands used, std::string_view rule, const char* function) const;
   bool linearizing() const { return linear_; }
 
  private:
@@ -42,10 +46,28 @@ class JvpTrace final : public Trace {
     uint32_t location;
   };
   void finish() override { pairs_.clear(); }
+  void check_rule_calls(Operands used) const;
   StageTrace* linear_;
   Operands operands_;
   const char* verb_;
   std::vector<Pair> pairs_;
+};
+
+[[noreturn]] void fail_closure(const Tracer& used, std::string_view rule, const char* function);
+
+// While it lives, a rule's function runs.
+class RunningRule {
+ public:
+  RunningRule(Context& cx, std::string_view rule, const char* function, int first, int last)
+      : cx_(cx), call_{rule, function, first, last, cx.rule_call} {
+    cx.rule_call = &call_;
+  }
+  ~RunningRule() { cx_.rule_call = call_.outer; }
+  RunningRule(const RunningRule&) = delete;
+
+ private:
+  Context& cx_;
+  RuleCall call_;
 };
 
 // Tangents of the results by the primitive's rules; null where zero.
@@ -62,15 +84,18 @@ struct Linearized {
   Flags has_tangent;  // one an output
 };
 
-// f(operands) -> results at x, with the inputs that `perturbed` marks.
+// f(operands) -> results at x, with the inputs that `perturbed` marks. `origins`: where they were
+// made.
 template <class F>
 Linearized linearize(Context& cx, F&& f, Operands x, std::span<const bool> perturbed,
-                     const char* verb = "linearize") {
+                     const char* verb = "linearize", std::span<const uint32_t> origins = {}) {
   Live<StageTrace> linear(cx, verb, true);
   Live<JvpTrace> jvp(cx, &*linear, verb);
   Tracers args, tangents;
-  for (size_t i = 0; i < x.size(); ++i)
-    args.push_back(perturbed[i] ? jvp->put(x[i], linear->input(x[i].aval())) : x[i]);
+  for (size_t i = 0; i < x.size(); ++i) {
+    uint32_t origin = origins.empty() ? 0 : origins[i];
+    args.push_back(perturbed[i] ? jvp->put(x[i], linear->input(x[i].aval()), origin) : x[i]);
+  }
   Linearized r;
   for (const Tracer& t : f(Operands(args))) {
     r.out.push_back(jvp->x(t));

@@ -176,7 +176,7 @@ void parsed_rule(jaxvjp_context* cx) {
 }
 
 const Row rows[] = {
-    {JAXVJP_INVALID_ARGUMENT, "axis", unknown_axis, {"7", "sum"}, {}},
+    {JAXVJP_INVALID_ARGUMENT, "axis", unknown_axis, {"7", "sum", "f64[2]"}, {}},
     {JAXVJP_NOT_FOUND, "key", no_such_key, {"bias", "weight"}, {}},
     {JAXVJP_NOT_FOUND, "primitive", no_such_primitive, {"sine"}, {}},
     {JAXVJP_SHAPE, "operands", shapes, {"add", "f64[3]", "f64[4]"}, {"model"}},

@@ -96,7 +96,7 @@ TEST(Nesting, many_jits_are_fine) {
 }
 
 // f_n calls jit(f_{n-1}) in its callback: programs within programs.
-TEST(Nesting, DISABLED_programs_within_programs) {
+TEST(Nesting, programs_within_programs) {
   Context cx;
   auto* f = function(cx, "f", [](auto cx, auto args) { return jaxvjp_square(cx, args[0]); });
   for (int i = 0; i < too_deep; i++)
@@ -108,7 +108,7 @@ TEST(Nesting, DISABLED_programs_within_programs) {
 }
 
 // A rule whose fwd differentiates the function itself, without end.
-TEST(Nesting, DISABLED_a_rule_that_calls_itself_for_ever) {
+TEST(Nesting, a_rule_that_calls_itself_for_ever) {
   Context cx;
   Rule rule = tenfold_square();
   rule.primal = nullptr;

@@ -163,11 +163,15 @@ jaxvjp_function* capturing(jaxvjp_context* cx, Where where, jaxvjp_value* v) {
 
 // y -> f(y or a constant) for a function f that captures sin y, made at model.c:12.
 jaxvjp_function* differentiated_capture(jaxvjp_context* cx, Where where, bool of_y, bool staged) {
-  return outer(cx, [=](auto cx, auto y) {
+  struct Held {  // bwd runs when the scope of `outer` is closed
+    jaxvjp_value* v = nullptr;
+    ~Held() { jaxvjp_release(v); }
+  };
+  return outer(cx, [=, held = std::make_shared<Held>()](auto cx, auto y) {
     jaxvjp_set_location(cx, "model.c", 12);
-    jaxvjp_value* v = jaxvjp_sin(cx, y);
+    jaxvjp_update(&held->v, jaxvjp_sin(cx, y));
     jaxvjp_set_location(cx, "model.c", 20);
-    jaxvjp_function* f = capturing(cx, where, v);
+    jaxvjp_function* f = capturing(cx, where, held->v);
     if (staged) f = jaxvjp_jit(cx, f, nullptr);
     return jaxvjp_call1(cx, f, of_y ? y : jaxvjp_f64(cx, 1));
   });
@@ -181,7 +185,7 @@ void expect_closure_diff(jaxvjp_context* cx, Where where, bool of_y, bool staged
   for (auto [g, how] : eager_and_jit(cx, jaxvjp_grad(cx, h, nullptr))) {
     SCOPED_TRACE(std::string(how) + (of_y ? ", of y" : ", of a constant"));
     EXPECT_TRUE(fails(cx, jaxvjp_call1(cx, g, y), JAXVJP_CLOSURE_DIFF,
-                      {"capturing", "f64[]", "model.c:", "argument"}));
+                      {"capturing", "f64[]", "model.c:12", "argument"}));
   }
 }
 
@@ -190,12 +194,14 @@ void expect_closure_diff(jaxvjp_context* cx, Where where, bool of_y, bool staged
 TEST(ConformanceG, G7_differentiating_what_a_staged_rule_captured) {
   Context cx;
   expect_closure_diff(cx, Where::fwd, true, true);
+  expect_closure_diff(cx, Where::bwd, true, true);
   expect_closure_diff(cx, Where::primal, false, true);
 }
 
 TEST(ConformanceG, G8_differentiating_what_an_eager_rule_captured) {
   Context cx;
   expect_closure_diff(cx, Where::fwd, true, false);
+  expect_closure_diff(cx, Where::bwd, true, false);
   expect_closure_diff(cx, Where::primal, false, false);
 }
 

@@ -23,8 +23,8 @@ jaxvjp_function* slope(jaxvjp_context* cx, jaxvjp_function* f) {
 }  // namespace
 
 TEST(ConformanceH, H1_callbacks_see_one_example) {
-  Context cx;
   Counts counts;
+  Context cx;
   jaxvjp_function* f = custom_vjp(cx, "f",
                                   {.fwd = [](auto cx, auto args) -> Fwd {
                                      EXPECT_EQ(jaxvjp_ndim(args[0]), 0u);

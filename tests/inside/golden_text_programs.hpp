@@ -19,7 +19,7 @@ class Softplus final : public jv::CustomRule {
   Residuals fwd(jv::Context& cx, jv::Operands args, std::span<const bool>,
                 jv::Tracers& out) const override {
     out = primal(cx, args);
-    return {{args[0]}, nullptr};
+    return {{args[0]}, nullptr, nullptr};
   }
   jv::Tracers bwd(jv::Context&, const Residuals& residuals, jv::Operands cts,
                   std::span<const jv::Aval>, std::span<const bool>) const override {
