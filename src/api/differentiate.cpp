@@ -114,7 +114,6 @@ LinearizedCall linearize_call(View& cx, Function& f, Args args, const Flags& wan
   r.flat = linearize(
       cx.root(), [&](Operands x) { return call_flat(cx, f, r.args.trees, x, r.out); },
       r.args.leaves, r.perturbed, verb);
-  simplify_linear(r.flat);
   return r;
 }
 
@@ -141,6 +140,7 @@ void check_reverse(const LinearizedCall& l) {
 ValueRef linearized(View& cx, Function& f, Args args, FunctionRef& linear, bool pullback) {
   LinearizedCall l =
       linearize_call(cx, f, args, Flags(args.size(), true), pullback ? "vjp" : "linearize");
+  simplify_linear(l.flat);  // it is kept, and may be called often
   if (pullback) check_reverse(l);
   linear = linear_function(cx, structure_of(f, l, pullback), l.flat.residuals);
   return unflatten_all(cx.session(), l.out, l.flat.out);

@@ -315,7 +315,10 @@ Ref<TypedJaxpr> make_jaxpr(View& cx, Function& f, Args specs) {
   auto r = make_ref<TypedJaxpr>();
   for (const ValueRef& s : specs) r->in.push_back(s->tree);
   StagedCall staged = stage_call(cx, f, r->in, leaf_avals(specs), "make_jaxpr");
-  auto j = make_ref<Jaxpr>(*staged.closed.jaxpr);
+  r->out = staged.out;
+  r->jaxpr = staged.closed.jaxpr;
+  if (staged.closed.captured.empty()) return r;
+  auto j = make_ref<Jaxpr>(*r->jaxpr);
   for (const Tracer& t : staged.closed.captured) {
     if (!t.is_concrete())
       fail(Code::invalid_argument, "make_jaxpr: ", f.name(), " uses a value ", to_string(t.aval()),
@@ -326,7 +329,6 @@ Ref<TypedJaxpr> make_jaxpr(View& cx, Function& f, Args specs) {
   j->constvars.assign(j->invars.begin(), j->invars.begin() + n);
   j->invars.erase(j->invars.begin(), j->invars.begin() + n);
   r->jaxpr = j;
-  r->out = staged.out;
   return r;
 }
 

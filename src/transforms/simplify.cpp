@@ -111,7 +111,8 @@ class Rewriter {
     Small<Atom, 4> in;
     for (Atom a : old_.operands(e)) in.push_back(atom(a));
     std::span<const Aval> out(&old_.vars[e.first_result], e.n_results);
-    if (rewrite && !has_effects(e) && reuse(e, in, out)) {
+    rewrite = rewrite && !has_effects(e);
+    if (rewrite && reuse(e, in, out)) {
       changed_ = true;
       return;
     }
@@ -121,7 +122,7 @@ class Rewriter {
       maker_[first + i] = uint32_t(fresh_->eqns.size() - 1);
     }
     if (e.primitive->rearranges && e.n_operands == 1) splat_[first] = splat(in[0]);
-    if (rewrite && share(e)) changed_ = true;
+    if (rewrite && e.params->plain() && share(e)) changed_ = true;
   }
 
   void copy_part(const Eqn& e, uint32_t location, const Pruned& part) {
@@ -196,7 +197,6 @@ class Rewriter {
 
   // The equation just added, if an equal one stands before it, gives way to that.
   bool share(const Eqn& e) {
-    if (!e.params->plain() || has_effects(e)) return false;
     uint32_t k = uint32_t(fresh_->eqns.size() - 1);
     size_t slot = find(k);
     if (seen_[slot] == none) {

@@ -1,5 +1,7 @@
 #include "transforms/transpose.hpp"
 
+#include <algorithm>
+
 #include "primitives/ops.hpp"
 #include "transforms/jvp.hpp"
 
@@ -54,8 +56,11 @@ class Transposer {
   }
 
  private:
-  bool is_linear(const Eqn& e) const { return e.n_results && linear_[e.first_result]; }
   bool is_linear(Atom a) const { return !a.is_literal() && linear_[a.index()]; }
+  bool is_linear(const Eqn& e) const {
+    auto in = j_.operands(e);
+    return std::any_of(in.begin(), in.end(), [&](Atom a) { return is_linear(a); });
+  }
   Tracer known(Atom a) const {
     return a.is_literal() ? cx_.tracer(j_.literals[a.index()]) : known_[a.index()];
   }
@@ -112,7 +117,7 @@ Tracers transpose(Context& cx, const Jaxpr& j, Operands known, Operands cts) {
 
 static void check_eqn(const Jaxpr& j, const Eqn& e, const std::vector<bool>& linear) {
   const Primitive& p = *e.primitive;
-  std::vector<bool> known;
+  Flags known;
   size_t n_linear = 0;
   for (size_t i = 0; i < e.n_operands; ++i) {
     Atom a = j.operands(e)[i];
@@ -126,16 +131,28 @@ static void check_eqn(const Jaxpr& j, const Eqn& e, const std::vector<bool>& lin
   if (n_linear > 1 && p.transpose && p.linearity == Linearity::bilinear)
     fail(Code::no_transpose, p.name, ": a product of two linear values has no transpose");
   // The operands of an equation that holds a jaxpr are that jaxpr's inputs.
-  Flags nested(known.begin(), known.end());
-  for_sub_jaxprs(*e.params, [&](const Jaxpr& sub) { check_transposable(sub, nested); });
+  if (!e.params->plain())
+    for_sub_jaxprs(*e.params, [&](const Jaxpr& sub) { check_transposable(sub, known); });
 }
 
 void check_transposable(const Jaxpr& j, std::span<const bool> known) {
   std::vector<bool> input;
   for (bool k : known) input.push_back(!k);
   std::vector<bool> linear = find_linear(j, input);
-  for (const Eqn& e : j.eqns)
-    if (e.n_results && linear[e.first_result]) check_eqn(j, e, linear);
+  std::vector<bool> used(j.vars.size());
+  auto use = [&](Atom a) {
+    if (!a.is_literal()) used[a.index()] = true;
+  };
+  for (Atom a : j.outs) use(a);
+  for (size_t k = j.eqns.size(); k-- > 0;) {
+    const Eqn& e = j.eqns[k];
+    bool needed = false;
+    for (Var v = e.first_result; v < e.first_result + e.n_results; ++v)
+      needed = needed || (used[v] && linear[v]);
+    if (!needed) continue;
+    check_eqn(j, e, linear);
+    for (Atom a : j.operands(e)) use(a);
+  }
 }
 
 }  // namespace jv

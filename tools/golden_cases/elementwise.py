@@ -24,8 +24,9 @@ UNARY = {
     "cos": (lax.cos, [0.5, -3, 1.5703125, 1e-5, 100.25, 12345.675, -1e6], np.cos, 2),
     "tanh": (lax.tanh, [0.5, -3, 1e-5, 0.015625, 7.5, -9.25, 30], np.tanh, 2.5),
     "logistic": (lax.logistic, [0.5, -3, 1e-5, 7.5, -20.25, 40, -60.5], lambda x: 1 / (1 + np.exp(-x)), 2.5),
-    "erf_inv": (lax.erf_inv, [0.5, -0.25, 0.0078125, 0.9375, -0.99609375, 0.9998779296875], None, 32),  # JAX squares x in f32
+    "erf_inv": (lax.erf_inv, [0.5, -0.25, 0.0078125, 0.9375, -0.99609375, 0.9998779296875], None, 8),
 }
+OFF = {("erf_inv", "f32"): 48}  # ulps that JAX itself is off by: it squares x in f32
 FEWER = ["neg", "exp", "log", "sin", "tanh", "logistic", "sqrt"]
 
 
@@ -35,8 +36,6 @@ def tolerance(f, x, reference, promised):
         return EXACT
     if x.dtype not in (np.float32, np.float64):
         return ulp(1)  # JAX computes these in f32 and rounds once
-    if reference is None:
-        return ulp(2 * promised)
     with np.errstate(all="ignore"):
         error = ulp_error(np.asarray(f(x)), reference(x.astype(np.longdouble)))
     if error > 4:
@@ -55,7 +54,9 @@ def unary():
     for name, (f, ordinary, reference, promised) in UNARY.items():
         for dtype in ["f32", "f64"] + (["f16", "bf16"] if name in FEWER else []):
             x = normal(f, array(dtype, SPECIAL + ordinary))
-            yield Case(f"{name}_{dtype}", f, [x], tolerance=tolerance(f, x, reference, promised), single_precision_only=True)
+            known = reference or promised is None
+            allowed = tolerance(f, x, reference, promised) if known else ulp(2 * promised + OFF.get((name, dtype), 0))
+            yield Case(f"{name}_{dtype}", f, [x], tolerance=allowed, single_precision_only=True)
     for y in (2, 3, 5, -1, -2):
         for dtype in ("f32", "f64"):
             x = array(dtype, SPECIAL + [0.5, -3, 1.1])
