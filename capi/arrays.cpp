@@ -25,6 +25,9 @@ jaxvjp_value* jaxvjp_array(jaxvjp_context* cx, int32_t dtype, const int64_t* sha
     if (aval->size && !data) fail_null("data");
     Array a = Array::allocate(view.session(), aval);
     if (aval->bytes()) std::memcpy(a.mutable_data(), data, aval->bytes());
+    if (aval->dtype == DType::boolean)
+      for (int64_t i = 0; i < int64_t(aval->size); ++i)
+        if (uint8_t& b = a.mutable_data<uint8_t>()[i]; b > 1) b = 1;
     return keep(view, value_of(view.session(), std::move(a)));
   });
 }

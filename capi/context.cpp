@@ -142,20 +142,22 @@ jaxvjp_error* jaxvjp_take_error(jaxvjp_context* cx) {
   if (!cx) return nullptr;
   Root& root = unwrap(cx)->root();
   if (!root.out_of_memory) return wrap(root.error.release());
-  auto* error = new (std::nothrow) Error(int32_t(Code::out_of_memory), std::string());
+  auto* error = new (std::nothrow)
+      Error(int32_t(Code::out_of_memory), "out of memory");  // short enough to need none
   if (error) root.out_of_memory = false;
   return wrap(error);
 }
 
 int32_t jaxvjp_fail(jaxvjp_context* cx, int32_t code, const char* message) {
-  guard(cx, "fail", 0,
+  guard(cx, "", 0,  // the message is the caller's
+
         [&](View&) -> int { throw Error(code ? code : JAXVJP_CALLBACK, message ? message : ""); });
   return jaxvjp_failed(cx);
 }
 
 int32_t jaxvjp_fail_with(jaxvjp_context* cx, jaxvjp_error* error) {
   std::unique_ptr<Error> owned(unwrap(error));
-  guard(cx, "fail_with", 0,
+  guard(cx, "", 0,
         [&](View&) -> int { throw Error(std::move(required(owned.get(), "the error"))); });
   return jaxvjp_failed(cx);
 }
@@ -218,7 +220,7 @@ jaxvjp_value* jaxvjp_take(jaxvjp_value* v) { return take_handle(v); }
 jaxvjp_value* jaxvjp_give(jaxvjp_context* cx, jaxvjp_value* v) {
   Ref<Value> owned = Ref<Value>::adopt(unwrap(v));
   return guard(cx, "give", static_cast<jaxvjp_value*>(nullptr), [&](View& view) {
-    required(owned.get(), "the value");
+    value(view, wrap(owned.get()), "the value");
     return keep(view, std::move(owned));
   });
 }

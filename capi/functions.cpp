@@ -64,6 +64,7 @@ static GradOptions grad_options(const jaxvjp_grad_options* given, const char* wh
   auto o = read_options(given, who);
   check_flags(o.flags, JAXVJP_HAS_AUX | JAXVJP_ALLOW_INT, who);
   auto argnums = ints(o.argnums, o.argnums ? o.n_argnums : 0, "argnums");
+  if (!o.argnums && o.n_argnums) fail_null("argnums");
   if (o.argnums && !o.n_argnums) fail(Code::invalid_argument, who, ": no argnums");
   for (size_t i = 0; i < argnums.size(); ++i)
     if (std::find(argnums.begin(), argnums.begin() + i, argnums[i]) != argnums.begin() + i)
@@ -299,6 +300,7 @@ int32_t jaxvjp_check_vjp(jaxvjp_context* cx, jaxvjp_function* f, jaxvjp_value* c
     auto o = read_options(given, "check_vjp");
     check_flags(o.flags, JAXVJP_CHECK_NONLINEAR_OK, "check_vjp");
     if (o.order < 0 || o.order > 2) fail(Code::invalid_argument, "check_vjp: order is ", o.order);
+    if (!(o.tolerance >= 0)) fail(Code::invalid_argument, "check_vjp: tolerance is ", o.tolerance);
     CheckOptions options{o.order ? o.order : 1, o.seed, o.tolerance,
                          (o.flags & JAXVJP_CHECK_NONLINEAR_OK) != 0};
     check_vjp(view, function(view, f, "the function"), values(view, args, n, "args"), options);

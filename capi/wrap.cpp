@@ -9,9 +9,12 @@ namespace jv::capi {
 
 bool failed(const View& cx) { return cx.root().error || cx.root().out_of_memory; }
 
-static void set_error(View& cx, Error error) {
+// `who`: the C function that failed; noted where the message does not say so.
+static void set_error(View& cx, Error error, const char* who) {
   Root& root = cx.root();
   if (failed(cx)) return;
+  if (error.notes.empty() && error.message.rfind(who, 0) != 0)
+    error.notes.push_back(str("in ", who));
   if (error.file.empty() && root.location) {
     Location place = root.session().location(root.location);
     error.file = place.file;
@@ -25,11 +28,11 @@ void catch_error(View& cx, const char* who) noexcept {
     try {
       throw;
     } catch (Error& e) {
-      set_error(cx, std::move(e));
+      set_error(cx, std::move(e), who);
     } catch (const std::bad_alloc&) {
       throw;
     } catch (const std::exception& e) {
-      set_error(cx, Error(Code::internal, str(who, ": ", e.what())));
+      set_error(cx, Error(Code::internal, str(who, ": ", e.what())), who);
     }
   } catch (...) {
     cx.root().out_of_memory = true;
@@ -91,7 +94,8 @@ const char* keep(View& cx, std::string text) {
 void read_options_bytes(void* to, size_t known, const void* from, const char* what) {
   size_t size;
   std::memcpy(&size, from, sizeof size);
-  if (size < sizeof size)
+  constexpr size_t largest = 4096;  // no version's struct is larger
+  if (size < sizeof size || size > largest)
     fail(Code::invalid_argument, what, ": struct_size is ", size, "; set it to sizeof the struct");
   auto* bytes = static_cast<const unsigned char*>(from);
   for (size_t i = known; i < size; ++i)

@@ -489,6 +489,48 @@ JAXVJP_API(int32_t) jaxvjp_is_perturbed(jaxvjp_context *cx, const jaxvjp_value *
 /* In bwd, 1 or 0: will anyone use the cotangent of argument `arg`? -1 on failure. */
 JAXVJP_API(int32_t) jaxvjp_is_needed(jaxvjp_context *cx, size_t arg);
 
+/* ------------------------------------------------------------------------------------------- control flow
+ *
+ * Loops and branches as operations: their functions are recorded once, whatever the number of steps, and a rule inside is
+ * honoured. A function may use values of its surroundings; derivatives flow to them. Wrong structures are TREE, wrong types
+ * SHAPE or DTYPE, and name what differs. */
+
+/* on_true(args) or on_false(args); pred is bool[]. Both give the same structure and types. Under a vmap that maps pred both
+ * run, and each element takes its own. */
+JAXVJP_API(jaxvjp_value *)
+jaxvjp_cond(jaxvjp_context *cx, jaxvjp_value *pred, jaxvjp_function *on_true, jaxvjp_function *on_false,
+            jaxvjp_value *const *args, size_t n);
+/* branches[index](args); an index that is less than 0 or too large takes the first or the last. */
+JAXVJP_API(jaxvjp_value *)
+jaxvjp_switch(jaxvjp_context *cx, jaxvjp_value *index, jaxvjp_function *const *branches, size_t n_branches,
+              jaxvjp_value *const *args, size_t n);
+/* The carry, from init on, as long as condition(carry) is true: carry = body(carry), of the same structure and types. It has
+ * no reverse mode: asking for it is NO_TRANSPOSE. Under a vmap that maps the condition it runs until all are done. */
+JAXVJP_API(jaxvjp_value *)
+jaxvjp_while_loop(jaxvjp_context *cx, jaxvjp_function *condition, jaxvjp_function *body, jaxvjp_value *init);
+/* carry = body(i, carry) for i from lower to upper - 1, integers of one type (a jaxvjp_number is i32). Where both are
+ * concrete it is a scan and has a reverse mode; else it is a while_loop. */
+JAXVJP_API(jaxvjp_value *)
+jaxvjp_fori_loop(jaxvjp_context *cx, jaxvjp_value *lower, jaxvjp_value *upper, jaxvjp_function *body, jaxvjp_value *init);
+/* body(carry, x) -> (carry, y), from init on, for each row x of xs (that of each leaf along axis 0); returns the tuple (last
+ * carry, ys stacked along axis 0). xs may be none; `length` is the number of steps, or -1: that of xs. reverse: from the last
+ * row to the first; ys keep the rows' order. */
+JAXVJP_API(jaxvjp_value *)
+jaxvjp_scan(jaxvjp_context *cx, jaxvjp_function *body, jaxvjp_value *init, jaxvjp_value *xs, int64_t length, int32_t reverse);
+/* f(x) for each row x of xs, the results stacked: a scan. batch_size: so many rows at a time, as by vmap; 0: one by one. */
+JAXVJP_API(jaxvjp_value *) jaxvjp_map(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *xs, int64_t batch_size);
+
+/* What the forward pass of a checkpointed function keeps for the backward pass, beside its arguments. */
+enum {
+  JAXVJP_CHECKPOINT_NOTHING = 0,
+  JAXVJP_CHECKPOINT_DOTS = 1, /* results of dot_general */
+  JAXVJP_CHECKPOINT_NAMED = 2 /* what checkpoint_name marks */
+};
+/* f, whose derivative computes again what its forward pass did not keep: less memory, more time, the same bits. */
+JAXVJP_API(jaxvjp_function *) jaxvjp_checkpoint(jaxvjp_context *cx, jaxvjp_function *f, int32_t policy);
+/* v itself (a pytree), marked as worth keeping. The name is for printing. */
+JAXVJP_API(jaxvjp_value *) jaxvjp_checkpoint_name(jaxvjp_context *cx, jaxvjp_value *v, const char *name);
+
 /* ------------------------------------------------------------------------------------------- jaxprs */
 
 /* Records f for arguments as the specs say (arrays serve as well), under whatever transformations it has. Remembers the

@@ -56,6 +56,10 @@ Subject::Subject(View& cx, Function& f, Args args, const CheckOptions& options)
     : cx(cx), f(f), name(f.name()), options(options), args(args), in(cx, args) {
   value = vjp(cx, f, args, pullback);
   out = Space(cx, Args(&value, 1));
+  for (double x : out.origin())
+    if (!std::isfinite(x))
+      fail(Code::check, "check_vjp of ", name, ": its value has an element ", x,
+           " at these arguments, and nothing can be compared there");
   precision = coarsest(in, out);
   if (options.tolerance > 0) precision.tolerance = options.tolerance;
 }

@@ -134,7 +134,8 @@ class BoundRule final : public CustomRule {
              tangents = tangent_args(view, dx, avals);
       auto p = hand_out(view, primals), t = hand_out(view, tangents);
       jaxvjp_value *o = nullptr, *d = nullptr;
-      int32_t code = rule_->jvp(wrap(&view), rule_->user, p.data(), t.data(), p.size(), &o, &d);
+      int32_t code =
+          rule_->jvp(wrap(&view), rule_->user, p.data(), t.data(), primals.size(), &o, &d);
       out = written(o);
       tangent = written(d);
       return code;
@@ -160,7 +161,7 @@ class BoundRule final : public CustomRule {
       Values values = unflatten_args(view.session(), in_, args);
       frame.args = values;
       auto handles = hand_out(view, values);
-      return f(view, handles.data(), handles.size());
+      return f(view, handles.data(), values.size());
     });
   }
 

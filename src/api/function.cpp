@@ -74,6 +74,7 @@ void run_callback(View& cx, StageTrace* staging, RuleFrame* rule, const std::str
 Small<jaxvjp_value*, 8> hand_out(View& view, Args values) {
   Small<jaxvjp_value*, 8> handles;
   for (const ValueRef& v : values) handles.push_back(wrap(view.keep(v)));
+  if (handles.size() < 8) handles.resize(8);
   return handles;
 }
 
@@ -95,7 +96,7 @@ class Callback final : public BaseFunction {
     run_callback(cx, cx.staging, nullptr, "function " + name(), [&](View& view) {
       auto handles = hand_out(view, args);
       jaxvjp_value* out = nullptr;
-      int32_t code = callback_(wrap(&view), user_, handles.data(), handles.size(), &out);
+      int32_t code = callback_(wrap(&view), user_, handles.data(), args.size(), &out);
       result = written(out);
       return code;
     });

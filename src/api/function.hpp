@@ -138,8 +138,8 @@ class TypedJaxpr final : public Handle {
 FunctionRef typed_jaxpr_function(Ref<TypedJaxpr> jaxpr, Session& session);
 Ref<TypedJaxpr> make_jaxpr(View& cx, Function& f, Args specs);
 
-// What a user's callback is called with: the values, held by its view; and the reference that it
-// wrote.
+// What a user's callback is called with: the values, held by its view (some NULLs follow, for
+// callbacks that read too far); and the reference that it wrote.
 Small<jaxvjp_value*, 8> hand_out(View& view, Args values);
 inline ValueRef written(jaxvjp_value* v) { return ValueRef(unwrap(v)); }
 // Calls a user's callback: `run(view)` with a scope of its own. The error it left, or its code, is

@@ -17,8 +17,11 @@ class Closed final : public Handle {
   explicit Closed(uint32_t of_scope) {
     closed = true;
     scope = of_scope;
-    retain();  // for ever
+    retain();
   }
+
+ private:
+  void dispose() const override {}  // for ever
 };
 }  // namespace
 

@@ -32,7 +32,7 @@ class Handle : public RefCounted {
   View* scope_owner = nullptr;
   uint32_t scope_slot = 0;
 
- private:
+ protected:
   void dispose() const override;
 };
 

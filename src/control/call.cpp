@@ -1,6 +1,6 @@
 #include "control/call.hpp"
 
-#include "control/rule.hpp"
+#include "control/flow.hpp"
 #include "primitives/define.hpp"
 #include "transforms/batch.hpp"
 #include "transforms/jvp.hpp"
@@ -23,21 +23,6 @@ Avals out_avals(const Jaxpr& j) {
 
 static const Jaxpr& body(const Params& params) { return jaxpr_param(params, "jaxpr"); }
 
-static Tracers present(Operands t) {
-  Tracers some;
-  for (const Tracer& x : t)
-    if (x) some.push_back(x);
-  return some;
-}
-
-// The inverse: a value where `at` has one, null elsewhere.
-static Tracers spread(Operands at, Operands some) {
-  Tracers all;
-  size_t k = 0;
-  for (const Tracer& t : at) all.push_back(t ? some[k++] : Tracer());
-  return all;
-}
-
 Tracers call(const StageTrace::Closed& f, Operands args, const std::string& name, Trace& at) {
   Tracers operands(f.captured);
   operands.append(args);
@@ -45,11 +30,16 @@ Tracers call(const StageTrace::Closed& f, Operands args, const std::string& name
                  at.cx.session().params().make(call_p.sig, {Object(f.jaxpr), name}));
 }
 
-static Tracers call_again(const StageTrace::Closed& f, Operands args, const Params& params,
-                          Context& cx) {
-  Tracers operands(f.captured);
-  operands.append(args);
-  return call(f, args, params.word("name"), home_of(cx, operands));
+static ParamsRef with_jaxpr(Session& session, const Params& params, const JaxprRef& j) {
+  std::vector<Param> values = params.values;
+  values[params.signature->find("jaxpr")] = Object(j);
+  return session.params().make(*params.signature, std::move(values));
+}
+
+Tracers call_again(Context& cx, const Primitive& p, const Params& params,
+                   const StageTrace::Closed& f, Operands args) {
+  Tracers operands = join(f.captured, args);
+  return bind_at(home_of(cx, operands), p, operands, with_jaxpr(cx.session(), params, f.jaxpr));
 }
 
 void check_call(const char* name, const Jaxpr& j, std::span<const Aval> in) {
@@ -63,29 +53,19 @@ void check_call(const char* name, const Jaxpr& j, std::span<const Aval> in) {
   }
 }
 
-static void call_aval(Session&, std::span<const Aval> in, const Params& params, Avals& out) {
-  check_call("jit", body(params), in);
+void call_aval(Session&, std::span<const Aval> in, const Params& params, Avals& out) {
+  check_call("call", body(params), in);
   out = out_avals(body(params));
 }
 
-static void call_expand(Context& cx, const Primitive&, Operands operands, const Params& params,
-                        Tracers& out) {
-  Arrays in, results;
-  for (const Tracer& t : operands) in.push_back(t.array());
-  cx.session().executor().run(cx, body(params), in, results);
-  for (Array& a : results) out.push_back(cx.tracer(std::move(a)));
-}
-
-// A rule inside is traced again, and may capture what its caller differentiates.
-static void check_rules(const Jaxpr& j, Operands captured, const JvpTrace& t) {
-  for (const Eqn& e : j.eqns)
-    if (e.params->signature->find("rule") < e.params->signature->n_params)
-      return t.check_closures(captured, e.params->word("name"), "rule");
+void call_expand(Context& cx, const Primitive&, Operands operands, const Params& params,
+                 Tracers& out) {
+  out = run_jaxpr(cx, body(params), operands);
 }
 
 // Forward mode: one call that computes values and tangents.
-static void call_jvp(JvpTrace& t, Operands x, Operands dx, const Params& params, Tracers& y,
-                     Tracers& dy) {
+void call_jvp(JvpTrace& t, const Primitive& p, Operands x, Operands dx, const Params& params,
+              Tracers& y, Tracers& dy) {
   const Jaxpr& j = body(params);
   Tracers operands(x), tangents = present(dx);
   operands.append(tangents);
@@ -93,15 +73,14 @@ static void call_jvp(JvpTrace& t, Operands x, Operands dx, const Params& params,
   auto closed = stage(t.cx, avals_of(operands), [&](Operands a) {
     d = jvp(
         t.cx, [&](Operands args) { return eval_jaxpr(t.cx, j, args); }, a.subspan(0, x.size()),
-        spread(dx, a.subspan(x.size())));
+        spread(nonzero(dx), a.subspan(x.size())));
     Tracers outs = d.y;
     outs.append(present(d.dy));
     return outs;
   });
-  check_rules(j, closed.captured, t);
-  Tracers out = call_again(closed, operands, params, t.cx);
+  Tracers out = call_again(t.cx, p, params, closed, operands);
   y = Tracers(Operands(out).subspan(0, d.y.size()));
-  dy = spread(d.dy, Operands(out).subspan(d.y.size()));
+  dy = spread(nonzero(d.dy), Operands(out).subspan(d.y.size()));
 }
 
 // How the residuals of a split body reach the linear call: those that are its inputs, outputs, or
@@ -126,9 +105,10 @@ static Tracers forward_residuals(const Linearized& l, Operands args, Operands x,
   return residuals;
 }
 
-static void call_linearize(JvpTrace& t, const Primitive&, Operands x, Operands dx,
+static void call_linearize(JvpTrace& t, const Primitive& p, Operands x, Operands dx,
                            const Params& params, Tracers& y, Tracers& dy) {
-  if (!t.linearizing()) return call_jvp(t, x, dx, params, y, dy);
+  Retracing retracing(t);
+  if (!t.linearizing()) return call_jvp(t, p, x, dx, params, y, dy);
   const Jaxpr& j = body(params);
   Flags perturbed = nonzero(dx);
   Linearized l;
@@ -143,32 +123,31 @@ static void call_linearize(JvpTrace& t, const Primitive&, Operands x, Operands d
     residuals = forward_residuals(l, args, x, outs, from_outs);
     return outs;
   });
-  check_rules(j, closed.captured, t);
-  Tracers out = call_again(closed, x, params, t.cx);
+  Tracers out = call_again(t.cx, p, params, closed, x);
   for (size_t i = 0; i < residuals.size(); ++i)
     if (from_outs[i] != SIZE_MAX) residuals[i] = out[from_outs[i]];
   residuals.append(present(dx));
-  Tracers tangents = call_again({l.linear, {}}, residuals, params, t.cx);
+  Tracers tangents = call_again(t.cx, p, params, {l.linear, {}}, residuals);
   y = Tracers(Operands(out).subspan(0, l.out.size()));
   for (size_t i = 0, k = 0; i < y.size(); ++i)
     dy.push_back(l.has_tangent[i] ? tangents[k++] : Tracer());
 }
 
-static void call_transpose(Context& cx, const Primitive&, Operands ct, Operands x,
-                           std::span<const Aval>, const Params& params, Tracers& back) {
+void call_transpose(Context& cx, const Primitive& p, Operands ct, Operands x, std::span<const Aval>,
+                    const Params& params, Tracers& back) {
   const Jaxpr& j = body(params);
   Tracers known = present(x), operands = known, found;
   operands.append(present(ct));
   auto closed = stage(cx, avals_of(operands), [&](Operands a) {
-    found = transpose(cx, j, spread(x, a.subspan(0, known.size())),
-                      spread(ct, a.subspan(known.size())));
+    found = transpose(cx, j, spread(nonzero(x), a.subspan(0, known.size())),
+                      spread(nonzero(ct), a.subspan(known.size())));
     return present(found);
   });
-  back = spread(found, call_again(closed, operands, params, cx));
+  back = spread(nonzero(found), call_again(cx, p, params, closed, operands));
 }
 
-static void call_batch(BatchTrace& t, const Primitive&, std::span<const Mapped> in,
-                       const Params& params, Small<Mapped, 2>& out) {
+void call_batch(BatchTrace& t, const Primitive& p, std::span<const Mapped> in, const Params& params,
+                Small<Mapped, 2>& out) {
   const Jaxpr& j = body(params);
   Tracers operands;
   for (const Mapped& m : in) operands.push_back(m.value);
@@ -182,15 +161,15 @@ static void call_batch(BatchTrace& t, const Primitive&, std::span<const Mapped> 
     for (const Mapped& m : results) outs.push_back(m.value);
     return outs;
   });
-  Tracers values = call_again(closed, operands, params, t.cx);
+  Tracers values = call_again(t.cx, p, params, closed, operands);
   for (size_t i = 0; i < values.size(); ++i) out.push_back({values[i], results[i].mapped});
 }
 
-static Pruned call_dce(Session& session, const Params& params, std::span<const bool> used) {
+Pruned call_dce(Session& session, const Params& params, std::span<const bool> used) {
   Pruned p;
   p.results = Small<bool, 4>(used);
   JaxprRef part = prune(body(params), used, p.operands);
-  p.params = session.params().make(call_p.sig, {Object(part), params["name"]});
+  p.params = with_jaxpr(session, params, part);
   return p;
 }
 

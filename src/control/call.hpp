@@ -1,6 +1,8 @@
 // call: an equation that holds a jaxpr; what jit records.
 #pragma once
 #include "trace/stage.hpp"
+#include "transforms/batch.hpp"
+#include "transforms/jvp.hpp"
 
 namespace jv {
 
@@ -8,6 +10,21 @@ extern const Primitive call_p;
 
 // Binds `call` of a closed jaxpr: the captured values, then the arguments.
 Tracers call(const StageTrace::Closed& f, Operands args, const std::string& name, Trace& at);
+
+// The rules of any primitive that holds one jaxpr and runs it as it is.
+void call_aval(Session& session, std::span<const Aval> in, const Params& params, Avals& out);
+void call_expand(Context& cx, const Primitive& p, Operands operands, const Params& params,
+                 Tracers& out);
+void call_jvp(JvpTrace& t, const Primitive& p, Operands x, Operands dx, const Params& params,
+              Tracers& y, Tracers& dy);
+void call_transpose(Context& cx, const Primitive& p, Operands ct, Operands x,
+                    std::span<const Aval> in, const Params& params, Tracers& back);
+void call_batch(BatchTrace& t, const Primitive& p, std::span<const Mapped> in, const Params& params,
+                Small<Mapped, 2>& out);
+Pruned call_dce(Session& session, const Params& params, std::span<const bool> used);
+// The same equation around another jaxpr.
+Tracers call_again(Context& cx, const Primitive& p, const Params& params,
+                   const StageTrace::Closed& f, Operands args);
 
 // Operands of other number or types than the inputs of the jaxpr that an equation holds: an Error.
 void check_call(const char* name, const Jaxpr& j, std::span<const Aval> in);

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "control/call.hpp"
+#include "control/flow.hpp"
 #include "control/rule.hpp"
 #include "primitives/define.hpp"
 #include "transforms/simplify.hpp"
@@ -39,7 +40,7 @@ Tracers bind_call(const Primitive& p, const RuleRef& rule, Context& cx, Operands
   return bind_at(at, p, args, call_params(cx, p, rule, {}));
 }
 
-void call_aval(Session&, std::span<const Aval> in, const Params& params, Avals& out) {
+void custom_aval(Session&, std::span<const Aval> in, const Params& params, Avals& out) {
   const Jaxpr& j = *primal_jaxpr(params);
   check_call("custom call", j, in);
   if (params.integer("num_consts") < 0 || n_consts(params) > in.size())
@@ -48,13 +49,10 @@ void call_aval(Session&, std::span<const Aval> in, const Params& params, Avals& 
   out = out_avals(j);
 }
 
-void call_expand(Context& cx, const Primitive&, Operands operands, const Params& params,
-                 Tracers& out) {
+void custom_expand(Context& cx, const Primitive&, Operands operands, const Params& params,
+                   Tracers& out) {
   if (const Jaxpr* j = primal_jaxpr(params)) {
-    Arrays in, results;
-    for (const Tracer& t : operands) in.push_back(t.array());
-    cx.session().executor().run(cx, *j, in, results);
-    for (Array& a : results) out.push_back(cx.tracer(std::move(a)));
+    out = run_jaxpr(cx, *j, operands);
   } else {
     RuleRef rule = rule_of(params);
     RunningRule running(cx, rule->name(), "primal", 1, cx.top().depth);
@@ -64,7 +62,7 @@ void call_expand(Context& cx, const Primitive&, Operands operands, const Params&
 
 // A call that is recorded holds its primal as a jaxpr, with what the primal captures as leading
 // operands.
-void call_stage(StageTrace& t, Tracers& operands, ParamsRef& params) {
+void custom_stage(StageTrace& t, Tracers& operands, ParamsRef& params) {
   if (primal_jaxpr(*params)) return;
   RuleRef rule = rule_of(*params);
   auto closed =
@@ -77,8 +75,8 @@ void call_stage(StageTrace& t, Tracers& operands, ParamsRef& params) {
   operands = std::move(all);
 }
 
-void call_batch(BatchTrace& t, const Primitive& p, std::span<const Mapped> in, const Params& params,
-                Small<Mapped, 2>& out) {
+void custom_batch(BatchTrace& t, const Primitive& p, std::span<const Mapped> in,
+                  const Params& params, Small<Mapped, 2>& out) {
   size_t n = n_consts(params);
   Flags mapped;
   Tracers operands;
@@ -107,7 +105,7 @@ void call_batch(BatchTrace& t, const Primitive& p, std::span<const Mapped> in, c
 }
 
 // Outputs that nobody uses go; arguments stay, because bwd may need them.
-Pruned call_dce(Session& session, const Params& params, std::span<const bool> used) {
+Pruned custom_dce(Session& session, const Params& params, std::span<const bool> used) {
   const Jaxpr& j = *primal_jaxpr(params);
   Pruned p{ParamsRef(&params), Small<bool, 4>(j.invars.size(), true),
            Small<bool, 4>(used.size(), true)};
@@ -142,8 +140,10 @@ void below(const JvpTrace& t, Tracers& values, std::string_view rule, const char
 
 void run_jvp_rule(const JvpTrace& t, const CustomRule& rule, Operands x, Operands dx, Tracers& y,
                   Tracers& dy) {
-  RunningRule running(t.cx, rule.name(), "jvp rule", t.depth, t.depth);
-  rule.jvp(t.cx, x, dx, y, dy);
+  {
+    RunningRule running(t.cx, rule.name(), "jvp rule", t.depth, t.depth);
+    rule.jvp(t.cx, x, dx, y, dy);
+  }
   below(t, y, rule.name(), "jvp rule");
   below(t, dy, rule.name(), "jvp rule");
 }
@@ -313,12 +313,12 @@ constexpr Primitive custom_vjp_call_p = define({
                  "int, rule: object, "
                  "symbolic_zeros: bool",
     .doc = "A function with a derivative of the user's.",
-    .abstract_eval = call_aval,
-    .expand = call_expand,
-    .stage = call_stage,
+    .abstract_eval = custom_aval,
+    .expand = custom_expand,
+    .stage = custom_stage,
     .linearize = vjp_linearize,
-    .batch_all = call_batch,
-    .dce = call_dce,
+    .batch_all = custom_batch,
+    .dce = custom_dce,
     .unlinked = unlinked,
     .internal = true,
 });
@@ -329,13 +329,13 @@ constexpr Primitive custom_jvp_call_p = define({
         "operands'..., call_jaxpr: jaxpr, jvp: word, name: word, num_consts: int, rule: object",
     .doc = "A function with a forward derivative of the user's.",
     .linearity = Linearity::linear,
-    .abstract_eval = call_aval,
-    .expand = call_expand,
-    .stage = call_stage,
+    .abstract_eval = custom_aval,
+    .expand = custom_expand,
+    .stage = custom_stage,
     .linearize = jvp_linearize,
     .transpose_all = jvp_transpose,
-    .batch_all = call_batch,
-    .dce = call_dce,
+    .batch_all = custom_batch,
+    .dce = custom_dce,
     .unlinked = unlinked,
     .internal = true,
 });

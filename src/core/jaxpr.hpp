@@ -74,13 +74,22 @@ using JaxprRef = Ref<const Jaxpr>;
 inline const Jaxpr& jaxpr_param(const Params& p, std::string_view name) {
   return p.object<Jaxpr>(name);
 }
+// Several jaxprs as one parameter: the branches of cond.
+struct JaxprList final : RefCounted {
+  explicit JaxprList(std::vector<JaxprRef> items) : items(std::move(items)) {}
+  const std::vector<JaxprRef> items;
+};
 // Calls f(jaxpr) for each jaxpr among the parameters.
 template <class F>
 void for_sub_jaxprs(const Params& p, F&& f) {
-  for (size_t i = 0; i < p.values.size(); ++i)
-    if (p.signature->params[i].kind == ParamKind::jaxpr &&
-        std::holds_alternative<Object>(p.values[i]))
-      f(p.object<Jaxpr>(p.signature->params[i].name));
+  for (size_t i = 0; i < p.values.size(); ++i) {
+    ParamKind kind = p.signature->params[i].kind;
+    auto* object = std::get_if<Object>(&p.values[i]);
+    if (!object) continue;
+    if (kind == ParamKind::jaxpr) f(static_cast<const Jaxpr&>(**object));
+    if (kind == ParamKind::jaxprs)
+      for (const JaxprRef& j : static_cast<const JaxprList&>(**object).items) f(*j);
+  }
 }
 // Equations of this primitive (null: all), nested ones included.
 size_t count_eqns(const Jaxpr& j, std::string_view primitive);

@@ -51,6 +51,12 @@ static std::string list(const Ints& ints, char open, char close) {
   return s + close;
 }
 
+static std::string truths(const Ints& flags) {
+  std::string s;
+  for (int64_t flag : flags) s += (s.empty() ? "" : ", ") + std::string(flag ? "True" : "False");
+  return s;
+}
+
 std::string to_string(ParamKind kind, const Param& value) {
   switch (kind) {
     case ParamKind::boolean: return std::get<bool>(value) ? "True" : "False";
@@ -62,11 +68,10 @@ std::string to_string(ParamKind kind, const Param& value) {
       bool ones = std::all_of(strides.begin(), strides.end(), [](int64_t s) { return s == 1; });
       return ones ? "None" : to_string(std::span<const int64_t>(strides));
     }
-    case ParamKind::flags: {
-      std::string s = "[";
-      for (int64_t flag : std::get<Ints>(value))
-        s += (s.size() > 1 ? ", " : "") + std::string(flag ? "True" : "False");
-      return s + "]";
+    case ParamKind::flags: return "[" + truths(std::get<Ints>(value)) + "]";
+    case ParamKind::bools: {
+      const Ints& flags = std::get<Ints>(value);
+      return "(" + truths(flags) + (flags.size() == 1 ? ",)" : ")");
     }
     case ParamKind::padding: {
       const Dims& dims = std::get<Dims>(value);

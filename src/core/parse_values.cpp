@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/jaxpr.hpp"
 #include "core/session.hpp"
 
 namespace jv {
@@ -169,6 +170,16 @@ static Param read_flags(Lexer& lex) {
   return flags;
 }
 
+static Param read_list(Lexer& lex, const std::function<Object()>& read_jaxpr) {
+  std::vector<JaxprRef> items;
+  lex.expect('(');
+  while (!lex.accept(')')) {
+    items.push_back(JaxprRef(static_cast<const Jaxpr*>(read_jaxpr().get())));
+    lex.accept(',');
+  }
+  return Object(make_ref<JaxprList>(std::move(items)));
+}
+
 static Param read_value(Lexer& lex, ParamKind kind, const std::function<Object()>& read_jaxpr) {
   switch (kind) {
     case ParamKind::boolean: return read_bool(lex);
@@ -181,8 +192,10 @@ static Param read_value(Lexer& lex, ParamKind kind, const std::function<Object()
     case ParamKind::dtype_or_none: return lex.accept("None") ? Param() : read_dtype(lex);
     case ParamKind::none: return read_none(lex);
     case ParamKind::word: return read_word(lex);
-    case ParamKind::flags: return read_flags(lex);
+    case ParamKind::flags:
+    case ParamKind::bools: return read_flags(lex);
     case ParamKind::jaxpr: return read_jaxpr();
+    case ParamKind::jaxprs: return read_list(lex, read_jaxpr);
     default: lex.fail_expected("a parameter that can be written");
   }
 }

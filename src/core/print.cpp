@@ -119,7 +119,18 @@ class Printer {
   void print_param(ParamKind kind, const Param& value, size_t indent) {
     auto* object = std::get_if<Object>(&value);
     if (kind == ParamKind::jaxpr && object) print(static_cast<const Jaxpr&>(**object), indent);
+    else if (kind == ParamKind::jaxprs) print_list(static_cast<const JaxprList&>(**object), indent);
     else out_ += to_string(kind, value);
+  }
+
+  void print_list(const JaxprList& list, size_t indent) {
+    out_ += '(';
+    for (const JaxprRef& j : list.items) {
+      newline(indent + 2);
+      print(*j, indent + 2);
+    }
+    newline(indent);
+    out_ += ')';
   }
 
   std::string& out_;

@@ -21,7 +21,9 @@ enum class ParamKind {
   none,    // None: a parameter of JAX's that has one value here
   word,    // a name, printed bare
   flags,   // [True, False]
+  bools,   // (True, False)
   jaxpr,   // { lambda ; ... }
+  jaxprs,  // ({ lambda ; ... } { lambda ; ... })
   object,  // a rule, not printed
 };
 
@@ -72,7 +74,8 @@ constexpr ParamKind parse_kind(std::string_view s) {
       {"dtype", ParamKind::dtype},     {"dtype?", ParamKind::dtype_or_none},
       {"none", ParamKind::none},       {"word", ParamKind::word},
       {"flags", ParamKind::flags},     {"jaxpr", ParamKind::jaxpr},
-      {"object", ParamKind::object},
+      {"object", ParamKind::object},   {"bools", ParamKind::bools},
+      {"jaxprs", ParamKind::jaxprs},
   };
   for (auto [name, kind] : kinds)
     if (s == name) return kind;

@@ -62,7 +62,7 @@ class Run {
 void ReferenceExecutor::run(Context& cx, const Jaxpr& j, std::span<const Array> in,
                             Small<Array, 4>& out) const {
   Run run(cx, j);
-  uint32_t location = cx.location;
+  KeepLocation keep(cx);
   for (size_t i = 0; i < j.consts.size(); ++i) run.bind(j.constvars[i], j.consts[i]);
   for (size_t i = 0; i < in.size(); ++i) run.bind(j.invars[i], in[i]);
   for (size_t k = 0; k < j.eqns.size(); ++k) {
@@ -73,7 +73,6 @@ void ReferenceExecutor::run(Context& cx, const Jaxpr& j, std::span<const Array> 
       throw;
     }
   }
-  cx.location = location;
   for (Atom a : j.outs) out.push_back(run.use(a));
 }
 

@@ -9,6 +9,9 @@ namespace jv::np {
 static Aval checked(const char* name, Trace& at, DType dtype, const Ints& shape) {
   if (dtype == DType::float0)
     fail(Code::dtype, name, ": an array of float0 has no elements to give");
+  for (int64_t size : shape)
+    if (size < 0)
+      fail(Code::invalid_argument, name, ": a size in ", to_string(shape), " is negative");
   return at.cx.session().aval(dtype, shape);
 }
 
@@ -42,6 +45,8 @@ Tracer full(Trace& at, DType dtype, const Ints& shape, double number) {
 }
 
 Tracer arange(Trace& at, DType dtype, int64_t stop) {
+  if (stop > 0 && !holds(dtype, double(stop - 1)))
+    fail(Code::dtype, "arange: ", name_of(dtype), " cannot hold ", stop - 1);
   return iota(at, dtype, {stop < 0 ? 0 : stop}, 0);
 }
 

@@ -14,7 +14,9 @@ static constexpr const Primitive* table[] = {
     &and_p,
     &bitcast_convert_type_p,
     &broadcast_in_dim_p,
+    &checkpoint_p,
     &concatenate_p,
+    &cond_p,
     &convert_element_type_p,
     &cos_p,
     &custom_jvp_call_p,
@@ -42,6 +44,7 @@ static constexpr const Primitive* table[] = {
     &max_p,
     &min_p,
     &mul_p,
+    &name_p,
     &ne_p,
     &neg_p,
     &not_p,
@@ -53,6 +56,7 @@ static constexpr const Primitive* table[] = {
     &reduce_min_p,
     &reduce_sum_p,
     &reshape_p,
+    &scan_p,
     &select_n_p,
     &shift_left_p,
     &shift_right_logical_p,
@@ -68,6 +72,7 @@ static constexpr const Primitive* table[] = {
     &threefry2x32_p,
     &transpose_p,
     &triangular_solve_p,
+    &while_p,
     &xor_p,
 };
 

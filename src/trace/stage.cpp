@@ -30,6 +30,7 @@ Atom StageTrace::capture_outer(const Tracer& t) {
   Key key = t.is_concrete() ? Key{t.array().get(), 0} : Key{&t.trace(), t.index()};
   if (t.is_concrete() && t.aval()->ndim() == 0) return jaxpr_->add_literal(t.array());
   if (!t.trace().alive()) fail(Code::stale_tracer, "a value of a finished trace is used");
+  if (cx.rule_call) check_rule_calls(cx, t);
   if (!near_ && !t.is_concrete()) near_ = &t.trace();
   Atom* slot;
   bool fresh;

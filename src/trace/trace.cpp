@@ -83,6 +83,19 @@ void EvalTrace::bind(const Primitive& p, Operands operands, const ParamsRef& par
   for (Array& a : results) out.push_back(Tracer(*this, std::move(a)));
 }
 
+void fail_closure(const Tracer& used, std::string_view rule, const char* function) {
+  fail(Code::closure_diff, rule, ": its ", function, " uses a value ", to_string(used.aval()),
+       made_at(used.session(), used.trace().origin(used)),
+       " that is being differentiated; pass it as an argument");
+}
+
+void check_rule_calls(const Context& cx, const Tracer& used) {
+  int depth = used.trace().depth;
+  for (const RuleCall* c = cx.rule_call; c; c = c->outer)
+    if (c->first <= depth && depth <= c->last && used.trace().perturbed(used))
+      fail_closure(used, c->rule, c->function);
+}
+
 void note_equation(Error& e, const Jaxpr& j, size_t equation) {
   e.notes.push_back(str("in equation ", equation, ", ", j.eqns[equation].primitive->name));
   Location place = j.session->location(j.locations[equation]);
@@ -97,7 +110,7 @@ Tracers eval_jaxpr(Context& cx, const Jaxpr& j, Operands args) {
     return a.is_literal() ? cx.tracer(j.literals[a.index()]) : env[a.index()];
   };
   Trace& home = home_of(cx, args);
-  uint32_t location = cx.location;
+  KeepLocation keep(cx);
   for (size_t k = 0; k < j.eqns.size(); ++k) {
     const Eqn& e = j.eqns[k];
     Tracers in;
@@ -112,7 +125,6 @@ Tracers eval_jaxpr(Context& cx, const Jaxpr& j, Operands args) {
     }
     for (size_t i = 0; i < out.size(); ++i) env[e.first_result + i] = std::move(out[i]);
   }
-  cx.location = location;
   Tracers out;
   for (Atom a : j.outs) out.push_back(read(a));
   return out;

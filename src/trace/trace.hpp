@@ -109,6 +109,7 @@ class Context {
 
   uint32_t location = 0;  // Session::location of what the user does now
   const RuleCall* rule_call = nullptr;
+  int retracing = 0;  // the depth of the outermost trace whose rule interprets a jaxpr now; 0: none
 
  private:
   template <class T>
@@ -118,6 +119,18 @@ class Context {
   Ref<Session> session_;
   Ref<EvalTrace> eval_;
   Trace* top_;
+};
+
+// Restores the user's place at the end of the scope, also when an error leaves it.
+class KeepLocation {
+ public:
+  explicit KeepLocation(Context& cx) : cx_(cx), location_(cx.location) {}
+  ~KeepLocation() { cx_.location = location_; }
+  KeepLocation(const KeepLocation&) = delete;
+
+ private:
+  Context& cx_;
+  uint32_t location_;
 };
 
 inline Session& Tracer::session() const { return trace_->cx.session(); }
@@ -154,8 +167,12 @@ Tracers bind_at(Trace& at, const Primitive& p, Operands operands, const ParamsRe
 // trace.
 Trace& home_of(Context& cx, Operands operands);
 // Binds every equation of the jaxpr again: interpretation is all there is to a transformation of a
-// jaxpr.
+// jaxpr. Equations without traced operands are bound where the arguments are.
 Tracers eval_jaxpr(Context& cx, const Jaxpr& j, Operands args);
+
+// CLOSURE_DIFF when a rule's function that runs now uses a value whose tangent it would lose.
+void check_rule_calls(const Context& cx, const Tracer& used);
+[[noreturn]] void fail_closure(const Tracer& used, std::string_view rule, const char* function);
 
 // Adds the equation to an error that passes it, and the user's place where it has none.
 void note_equation(Error& e, const Jaxpr& j, size_t equation);

@@ -33,20 +33,11 @@ Tracer JvpTrace::put_inside(Tracer x, Tracer dx) {
       {put_inside(y, dx ? materialise(batch->get(dx), batch->size) : Tracer()), true});
 }
 
-void fail_closure(const Tracer& used, std::string_view rule, const char* function) {
-  fail(Code::closure_diff, rule, ": its ", function, " uses a value ", to_string(used.aval()),
-       made_at(used.session(), used.trace().origin(used)),
-       " that is being differentiated; pass it as an argument");
-}
-
 void JvpTrace::check_closures(Operands used, std::string_view rule, const char* function) const {
+  int first = cx.retracing ? cx.retracing : depth;
   for (const Tracer& t : used)
-    if (t && has_tangent(t)) fail_closure(t, rule, function);
-}
-
-void JvpTrace::check_rule_calls(Operands used) const {
-  for (const RuleCall* c = cx.rule_call; c; c = c->outer)
-    if (c->first <= depth && depth <= c->last) check_closures(used, c->rule, c->function);
+    if (t && t.trace().depth >= first && t.trace().depth <= depth && t.trace().perturbed(t))
+      fail_closure(t, rule, function);
 }
 
 void JvpTrace::bind(const Primitive& p, Operands operands, const ParamsRef& params, Tracers& out) {
@@ -57,7 +48,9 @@ void JvpTrace::bind(const Primitive& p, Operands operands, const ParamsRef& para
     dx.push_back(this->dx(t));
     any |= bool(dx.back());
   }
-  if (any && cx.rule_call) check_rule_calls(operands);
+  if (any && cx.rule_call)
+    for (const Tracer& t : operands)
+      if (has_tangent(t)) check_rule_calls(cx, t);
   if (any && p.linearize) {
     operands_ = operands;
     p.linearize(*this, p, x, dx, *params, y, dy);

@@ -36,7 +36,8 @@ class JvpTrace final : public Trace {
   Operands operands() const { return operands_; }
   std::vector<uint32_t> origins() const;  // where they were made
   bool has_tangent(const Tracer& t) const { return bool(dx(t)); }
-  // CLOSURE_DIFF when a rule's function uses one that has a tangent here.
+  // CLOSURE_DIFF when a rule's function gave one that has a tangent here, or where the jaxpr that
+  // holds the rule is interpreted.
   void check_closures(Operands used, std::string_view rule, const char* function) const;
   bool linearizing() const { return linear_; }
 
@@ -46,28 +47,46 @@ class JvpTrace final : public Trace {
     uint32_t location;
   };
   void finish() override { pairs_.clear(); }
-  void check_rule_calls(Operands used) const;
   StageTrace* linear_;
   Operands operands_;
   const char* verb_;
   std::vector<Pair> pairs_;
 };
 
-[[noreturn]] void fail_closure(const Tracer& used, std::string_view rule, const char* function);
-
-// While it lives, a rule's function runs.
+// While it lives, a rule's function runs that must not use what traces at these depths
+// differentiate: those since the outermost that interprets a jaxpr now, for a rule in its body.
 class RunningRule {
  public:
   RunningRule(Context& cx, std::string_view rule, const char* function, int first, int last)
-      : cx_(cx), call_{rule, function, first, last, cx.rule_call} {
+      : cx_(cx), call_{rule, function, first, last, cx.rule_call}, retracing_(cx.retracing) {
+    if (retracing_) call_.first = std::min(first, retracing_);
     cx.rule_call = &call_;
+    cx.retracing = 0;
   }
-  ~RunningRule() { cx_.rule_call = call_.outer; }
+  ~RunningRule() {
+    cx_.rule_call = call_.outer;
+    cx_.retracing = retracing_;
+  }
   RunningRule(const RunningRule&) = delete;
 
  private:
   Context& cx_;
   RuleCall call_;
+  int retracing_;
+};
+
+// While it lives, a rule of the trace `t` interprets the jaxpr that an equation holds.
+class Retracing {
+ public:
+  explicit Retracing(const JvpTrace& t) : cx_(t.cx), before_(t.cx.retracing) {
+    if (!before_) cx_.retracing = t.depth;
+  }
+  ~Retracing() { cx_.retracing = before_; }
+  Retracing(const Retracing&) = delete;
+
+ private:
+  Context& cx_;
+  int before_;
 };
 
 // Tangents of the results by the primitive's rules; null where zero.

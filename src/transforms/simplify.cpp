@@ -269,12 +269,25 @@ static Ref<Jaxpr> drop_inputs(const Jaxpr& j, Small<bool, 4>& kept, Keep keep) {
   return fresh;
 }
 
-JaxprRef prune(const Jaxpr& j, std::span<const bool> used, Small<bool, 4>& inputs) {
+static Ref<Jaxpr> with_outputs(const Jaxpr& j, std::span<const bool> used) {
   auto part = make_ref<Jaxpr>(j);
   part->outs.clear();
   for (size_t i = 0; i < j.outs.size(); ++i)
     if (used[i]) part->outs.push_back(j.outs[i]);
-  return drop_inputs(*simplify(part), inputs, [](size_t) { return false; });
+  return part;
+}
+
+JaxprRef prune(const Jaxpr& j, std::span<const bool> used, Small<bool, 4>& inputs) {
+  Small<bool, 4> keep = std::move(inputs);
+  inputs = {};
+  return drop_inputs(*simplify(with_outputs(j, used)), inputs,
+                     [&](size_t i) { return i < keep.size() && keep[i]; });
+}
+
+Small<bool, 4> needed_inputs(const Jaxpr& j, std::span<const bool> used) {
+  Small<bool, 4> needed;
+  drop_inputs(*simplify(with_outputs(j, used)), needed, [](size_t) { return false; });
+  return needed;
 }
 
 void simplify_linear(Linearized& l) {

@@ -9,8 +9,10 @@ namespace jv {
 JaxprRef simplify(const JaxprRef& j);
 
 // The jaxpr with only the outputs that `used` marks, simplified, and without inputs that these do
-// not need; `inputs`: those kept.
+// not need. `inputs`: those kept; the ones that it marks already (if it is not empty) are.
 JaxprRef prune(const Jaxpr& j, std::span<const bool> used, Small<bool, 4>& inputs);
+// The inputs that those outputs need, effects included.
+Small<bool, 4> needed_inputs(const Jaxpr& j, std::span<const bool> used);
 
 // Simplifies the linear half; residuals that it no longer uses are dropped.
 void simplify_linear(Linearized& l);

@@ -45,17 +45,30 @@ class Transposer {
   }
 
   Tracers run(Operands cts) {
-    for (const Eqn& e : j_.eqns)
-      if (!is_linear(e)) evaluate(e);
+    KeepLocation keep(cx_);
+    for (size_t k = 0; k < j_.eqns.size(); ++k)
+      if (!is_linear(j_.eqns[k])) at_equation(k, [&] { evaluate(j_.eqns[k]); });
     for (size_t i = 0; i < cts.size(); ++i) add_to(j_.outs[i], cts[i]);
     for (size_t k = j_.eqns.size(); k-- > 0;)
-      if (is_linear(j_.eqns[k])) transpose_eqn(j_.eqns[k]);
+      if (is_linear(j_.eqns[k])) at_equation(k, [&] { transpose_eqn(j_.eqns[k]); });
     Tracers back;
     for (Var v : j_.invars) back.push_back(std::move(ct_[v]));
     return back;
   }
 
  private:
+  // Does f where the equation was made.
+  template <class F>
+  void at_equation(size_t k, F&& f) {
+    if (j_.locations[k]) cx_.location = j_.locations[k];
+    try {
+      f();
+    } catch (Error& e) {
+      note_equation(e, j_, k);
+      throw;
+    }
+  }
+
   bool is_linear(Atom a) const { return !a.is_literal() && linear_[a.index()]; }
   bool is_linear(const Eqn& e) const {
     auto in = j_.operands(e);
@@ -130,9 +143,9 @@ static void check_eqn(const Jaxpr& j, const Eqn& e, const std::vector<bool>& lin
   }
   if (n_linear > 1 && p.transpose && p.linearity == Linearity::bilinear)
     fail(Code::no_transpose, p.name, ": a product of two linear values has no transpose");
-  // The operands of an equation that holds a jaxpr are that jaxpr's inputs.
-  if (!e.params->plain())
-    for_sub_jaxprs(*e.params, [&](const Jaxpr& sub) { check_transposable(sub, known); });
+  if (e.params->plain()) return;
+  if (p.known_inside) known = p.known_inside(*e.params, known);
+  for_sub_jaxprs(*e.params, [&](const Jaxpr& sub) { check_transposable(sub, known); });
 }
 
 void check_transposable(const Jaxpr& j, std::span<const bool> known) {

@@ -1,0 +1,72 @@
+#include "control/flow.hpp"
+
+#include "primitives/ops.hpp"
+
+namespace jv {
+
+Tracers present(Operands t) {
+  Tracers some;
+  for (const Tracer& x : t)
+    if (x) some.push_back(x);
+  return some;
+}
+
+Tracers spread(std::span<const bool> at, Operands some) {
+  Tracers all;
+  size_t k = 0;
+  for (bool there : at) all.push_back(there ? some[k++] : Tracer());
+  return all;
+}
+
+Tracers join(Operands a, Operands b, Operands c) {
+  Tracers all(a);
+  all.append(b);
+  all.append(c);
+  return all;
+}
+
+Tracers filled(Operands t, std::span<const bool> at, std::span<const Aval> types, Trace& home) {
+  Tracers some;
+  for (size_t i = 0; i < at.size(); ++i)
+    if (at[i]) some.push_back(t[i] ? t[i] : zeros(home, types[i]));
+  return some;
+}
+
+Avals tangent_avals(Session& session, std::span<const Aval> avals) {
+  Avals types;
+  for (Aval aval : avals) types.push_back(session.tangent(aval));
+  return types;
+}
+
+Aval stacked(Session& session, Aval element, int64_t length) {
+  Shape shape = element->shape;
+  shape.insert(0, length);
+  return session.aval(element->dtype, shape);
+}
+
+Aval element_of(Session& session, Aval stacked) {
+  return session.aval(stacked->dtype, std::span<const int64_t>(stacked->shape).subspan(1));
+}
+
+Small<Mapped, 4> mapped_where(Operands values, std::span<const bool> mapped) {
+  Small<Mapped, 4> all;
+  for (size_t i = 0; i < values.size(); ++i) all.push_back({values[i], mapped[i]});
+  return all;
+}
+
+Tracer swap_leading(const Tracer& x) {
+  Ints order{1, 0};
+  for (size_t i = 2; i < x.shape().size(); ++i) order.push_back(int64_t(i));
+  return transpose(x, order);
+}
+
+Tracers run_jaxpr(Context& cx, const Jaxpr& j, Operands operands) {
+  Arrays in, results;
+  for (const Tracer& t : operands) in.push_back(t.array());
+  cx.session().executor().run(cx, j, in, results);
+  Tracers out;
+  for (Array& a : results) out.push_back(cx.tracer(std::move(a)));
+  return out;
+}
+
+}  // namespace jv

@@ -1,0 +1,413 @@
+// scan holds its body as a jaxpr of constants, carry and elements. Its rules trace the body again
+// and call `scan` with it. Constants enter that trace as the parent's own values, so that what
+// depends on them alone happens in the parent, once: that is all there is to hoisting.
+#include "control/scan.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "primitives/define.hpp"
+#include "transforms/simplify.hpp"
+#include "transforms/transpose.hpp"
+
+namespace jv {
+
+// What a scan's parameters say, and how its operands divide.
+struct Scan {
+  explicit Scan(const Params& p)
+      : body(jaxpr_param(p, "jaxpr")),
+        loop{p.integer("length"), p.flag("reverse")},
+        n_consts(size_t(p.integer("num_consts"))),
+        n_carry(size_t(p.integer("num_carry"))) {}
+
+  template <class T>
+  std::span<const T> consts(std::span<const T> all) const {
+    return all.subspan(0, n_consts);
+  }
+  template <class T>
+  std::span<const T> carry(std::span<const T> all) const {
+    return all.subspan(n_consts, n_carry);
+  }
+  template <class T>
+  std::span<const T> xs(std::span<const T> all) const {
+    return all.subspan(n_consts + n_carry);
+  }
+  size_t n_outs() const { return body.outs.size(); }
+  Avals in_avals() const {  // of the body
+    Avals avals;
+    for (Var v : body.invars) avals.push_back(body.vars[v]);
+    return avals;
+  }
+
+  const Jaxpr& body;
+  Loop loop;
+  size_t n_consts, n_carry;
+};
+
+static ParamsRef scan_params(Session& session, JaxprRef body, size_t n_consts, size_t n_carry,
+                             Loop loop) {
+  Ints linear;
+  for (size_t i = 0; i < body->invars.size(); ++i) linear.push_back(0);
+  return session.params().make(
+      scan_p.sig, {false, Object(body), loop.length, linear, int64_t(n_carry), int64_t(n_consts),
+                   loop.reverse, int64_t(1)});
+}
+
+Tracers scan(Context& cx, Trace& at, const StageTrace::Closed& body, Operands init, Operands xs,
+             Loop loop) {
+  Tracers operands = join(body.captured, init, xs);
+  ParamsRef params = scan_params(cx.session(), body.jaxpr, body.captured.size(), init.size(), loop);
+  return bind_at(at, scan_p, operands, params);
+}
+
+namespace {
+
+void scan_aval(Session& session, std::span<const Aval> in, const Params& params, Avals& out) {
+  if (params.integer("num_consts") < 0 || params.integer("num_carry") < 0 ||
+      params.integer("num_consts") + params.integer("num_carry") > int64_t(in.size()))
+    fail(Code::invalid_argument, "scan: num_consts and num_carry do not fit ", in.size(),
+         " operands");
+  Scan s(params);
+  if (s.loop.length < 0) fail(Code::invalid_argument, "scan: the length is ", s.loop.length);
+  Avals inside(in.subspan(0, s.n_consts + s.n_carry));
+  for (Aval x : s.xs(in)) {
+    if (x->ndim() == 0 || x->shape[0] != s.loop.length)
+      fail(Code::shape, "scan: xs of length ", s.loop.length, " expected, got ", to_string(x));
+    inside.push_back(element_of(session, x));
+  }
+  check_call("scan", s.body, inside);
+  Avals outs = out_avals(s.body);
+  for (size_t i = 0; i < outs.size(); ++i) {
+    if (i >= s.n_carry) {
+      out.push_back(stacked(session, outs[i], s.loop.length));
+      continue;
+    }
+    if (outs[i] != inside[s.n_consts + i])
+      fail(Code::tree, "scan: carry ", i, " is ", to_string(inside[s.n_consts + i]),
+           ", the body gives ", to_string(outs[i]));
+    out.push_back(outs[i]);
+  }
+  if (outs.size() < s.n_carry) fail(Code::tree, "scan: the body gives no carry ", outs.size());
+}
+
+// ---- running
+
+Array row_of(Session& session, const Array& all, Aval element, int64_t i) {
+  Array row = Array::allocate(session, element);
+  if (size_t bytes = element->bytes())
+    std::memcpy(row.mutable_data(), all.data<char>() + size_t(i) * bytes, bytes);
+  return row;
+}
+
+void put_row(Array& all, const Array& row, int64_t i) {
+  if (size_t bytes = row.aval()->bytes())
+    std::memcpy(all.mutable_data<char>() + size_t(i) * bytes, row.data(), bytes);
+}
+
+void scan_expand(Context& cx, const Primitive&, Operands operands, const Params& params,
+                 Tracers& out) {
+  Scan s(params);
+  Session& session = cx.session();
+  Avals avals = s.in_avals(), outs = out_avals(s.body);
+  Arrays in, xs, ys;
+  for (const Tracer& t : operands.subspan(0, s.n_consts + s.n_carry)) in.push_back(t.array());
+  for (const Tracer& t : s.xs(operands)) xs.push_back(t.array());
+  for (size_t i = s.n_carry; i < outs.size(); ++i)
+    ys.push_back(Array::allocate(session, stacked(session, outs[i], s.loop.length)));
+  for (int64_t step = 0; step < s.loop.length; ++step) {
+    int64_t row = s.loop.reverse ? s.loop.length - 1 - step : step;
+    in.resize(s.n_consts + s.n_carry);
+    for (const Array& x : xs) in.push_back(row_of(session, x, avals[in.size()], row));
+    Arrays results;
+    session.executor().run(cx, s.body, in, results);
+    for (size_t i = 0; i < s.n_carry; ++i) in[s.n_consts + i] = std::move(results[i]);
+    for (size_t i = 0; i < ys.size(); ++i) put_row(ys[i], results[s.n_carry + i], row);
+  }
+  for (size_t i = 0; i < s.n_carry; ++i) out.push_back(cx.tracer(in[s.n_consts + i]));
+  for (Array& y : ys) out.push_back(cx.tracer(std::move(y)));
+}
+
+// ---- forward mode
+
+// Carries, then their tangents; elements, then theirs.
+void scan_jvp(JvpTrace& t, const Scan& s, Operands x, Operands dx, Tracers& y, Tracers& dy) {
+  Context& cx = t.cx;
+  Avals inside = s.in_avals(), types = tangent_avals(cx.session(), inside);
+  Tracers dconsts = present(s.consts(dx)), dxs = present(s.xs(dx));
+  Trace& home = home_of(cx, join(x, present(dx)));
+  StageTrace::Closed body;
+  Flags y_tangents;
+  Flow flow = settle(nonzero(dx), s.n_consts, s.n_carry, [&](const Flags& in) {
+    std::span<const bool> carried = s.carry(std::span<const bool>(in));
+    Avals avals(s.carry(std::span<const Aval>(inside)));
+    for (size_t i = 0; i < s.n_carry; ++i)
+      if (carried[i]) avals.push_back(types[s.n_consts + i]);
+    size_t n_carries = avals.size();
+    avals.append(s.xs(std::span<const Aval>(inside)));
+    for (const Tracer& d : dxs) avals.push_back(element_of(cx.session(), d.aval()));
+    Flags found;
+    body = stage(cx, avals, [&](Operands a) {
+      Operands c = a.subspan(0, n_carries), e = a.subspan(n_carries);
+      size_t n_xs = s.xs(x).size();
+      Tracers tangents = join(dconsts, c.subspan(s.n_carry), e.subspan(n_xs));
+      Dual d = jvp(
+          cx, [&](Operands v) { return eval_jaxpr(cx, s.body, v); },
+          join(s.consts(x), c.subspan(0, s.n_carry), e.subspan(0, n_xs)), spread(in, tangents),
+          t.verb());
+      found = nonzero(d.dy);
+      Operands all_y = d.y, all_dy = d.dy;
+      Tracers outs(all_y.subspan(0, s.n_carry));
+      outs.append(filled(all_dy.subspan(0, s.n_carry), carried,
+                         s.carry(std::span<const Aval>(types)), home));
+      outs.append(all_y.subspan(s.n_carry));
+      outs.append(present(all_dy.subspan(s.n_carry)));
+      return outs;
+    });
+    return found;
+  });
+  std::span<const bool> carried = s.carry(std::span<const bool>(flow.in));
+  Tracers dinit = filled(s.carry(dx), carried, s.carry(std::span<const Aval>(types)), home);
+  Tracers all = scan(cx, home, body, join(s.carry(x), dinit), join(s.xs(x), dxs), s.loop);
+  Operands rest = all;
+  auto next = [&](size_t n) {
+    Operands part = rest.subspan(0, n);
+    rest = rest.subspan(n);
+    return part;
+  };
+  y = Tracers(next(s.n_carry));
+  Tracers tangents(next(dinit.size()));
+  y.append(next(s.n_outs() - s.n_carry));
+  tangents.append(rest);
+  dy = spread(flow.out, tangents);
+}
+
+// ---- linearize
+
+// The body linearized, and where its residuals are to be found afterwards.
+struct Split {
+  StageTrace::Closed primal;  // -> carry, ys, and residuals that differ from step to step
+  Linearized linear;
+  struct Residual {
+    Tracer same;     // in every step: a value of the parent; else null
+    size_t element;  // the x it is, or
+    size_t output;   // the output of the primal scan that holds it
+  };
+  std::vector<Residual> residuals;
+};
+constexpr size_t none = SIZE_MAX;
+
+size_t place_of(const Tracer& t, Operands among) {
+  size_t i = 0;
+  while (i < among.size() && !among[i].same(t)) ++i;
+  return i < among.size() ? i : none;
+}
+
+Split split(JvpTrace& t, const Scan& s, Operands x, const Flags& in,
+            std::span<const uint32_t> origins) {
+  Split r;
+  Avals inside = s.in_avals();
+  r.primal = stage(t.cx, std::span<const Aval>(inside).subspan(s.n_consts), [&](Operands a) {
+    Trace& here = t.cx.top();
+    r.linear = linearize(
+        t.cx, [&](Operands v) { return eval_jaxpr(t.cx, s.body, v); }, join(s.consts(x), a), in,
+        t.verb(), origins);
+    Tracers outs = r.linear.out;
+    for (const Tracer& res : r.linear.residuals) {
+      Split::Residual at{Tracer(), none, none};
+      if (res.is_concrete() || &res.trace() != &here) at.same = res;
+      else if (at.element = place_of(res, a.subspan(s.n_carry)); at.element == none) {
+        size_t y = place_of(res, Operands(outs).subspan(s.n_carry));
+        at.output = y == none ? outs.size() : s.n_carry + y;
+        if (y == none) outs.push_back(res);
+      }
+      r.residuals.push_back(at);
+    }
+    return outs;
+  });
+  return r;
+}
+
+void scan_linearize(JvpTrace& t, const Primitive&, Operands x, Operands dx, const Params& params,
+                    Tracers& y, Tracers& dy) {
+  Retracing retracing(t);
+  Scan s(params);
+  if (!t.linearizing()) return scan_jvp(t, s, x, dx, y, dy);
+  Context& cx = t.cx;
+  std::vector<uint32_t> origins = t.origins();
+  Split r;
+  Flow flow = settle(nonzero(dx), s.n_consts, s.n_carry, [&](const Flags& in) {
+    r = split(t, s, x, in, origins);
+    return r.linear.has_tangent;
+  });
+  Trace& home = home_of(cx, x);
+  Tracers outs = scan(cx, home, r.primal, s.carry(x), s.xs(x), s.loop);
+  y = Tracers(Operands(outs).subspan(0, s.n_outs()));
+  if (std::find(flow.out.begin(), flow.out.end(), true) == flow.out.end()) {
+    dy = Tracers(y.size());
+    return;
+  }
+  // The tangents' scan: it reads the residuals that differ, and the tangents of xs.
+  Avals inside = s.in_avals(), types = tangent_avals(cx.session(), inside), avals;
+  std::span<const bool> carried = s.carry(std::span<const bool>(flow.in));
+  Tracers dinit = filled(s.carry(dx), carried, s.carry(std::span<const Aval>(types)), home);
+  Tracers rows;
+  for (const Split::Residual& at : r.residuals)
+    if (!at.same) rows.push_back(at.element != none ? s.xs(x)[at.element] : outs[at.output]);
+  rows.append(present(s.xs(dx)));
+  for (const Tracer& d : dinit) avals.push_back(d.aval());
+  for (const Tracer& row : rows) avals.push_back(element_of(cx.session(), row.aval()));
+  Tracers dconsts = present(s.consts(dx));
+  Avals out_types = tangent_avals(cx.session(), out_avals(s.body));
+  auto body = stage(cx, avals, [&](Operands a) {
+    Operands dcarry = a.subspan(0, dinit.size()), row = a.subspan(dinit.size());
+    Tracers in;
+    for (const Split::Residual& at : r.residuals) {
+      in.push_back(at.same ? at.same : row[0]);
+      if (!at.same) row = row.subspan(1);
+    }
+    in.append(join(dconsts, dcarry, row));
+    Tracers tangents = eval_jaxpr(cx, *r.linear.linear, in);
+    return filled(spread(r.linear.has_tangent, tangents), flow.out, out_types, home);
+  });
+  dy = spread(flow.out, scan(cx, home, body, dinit, rows, s.loop));
+}
+
+// ---- transpose
+
+// The scan runs backwards. Carried: the carries' cotangents, and the sums of those of the linear
+// constants. A step reads its residuals and its ys' cotangents, and yields those of its linear xs.
+// All carries are linear: one that is known is a zero.
+void scan_transpose(Context& cx, const Primitive&, Operands ct, Operands x, std::span<const Aval>,
+                    const Params& params, Tracers& back) {
+  Scan s(params);
+  Operands ct_ys = ct.subspan(s.n_carry);
+  Tracers known_xs = present(s.xs(x)), rows = join(known_xs, present(ct_ys));
+  Flags sums, linear_xs, every(s.n_carry, true), zeros_in(s.n_consts, false);
+  for (const Tracer& c : s.consts(x)) sums.push_back(!c);
+  for (const Tracer& e : s.xs(x)) linear_xs.push_back(!e);
+  Avals inside = s.in_avals();
+  std::span<const Aval> types = inside;
+  Trace& home = home_of(cx, join(present(x), present(ct)));
+  Tracers init = filled(ct.subspan(0, s.n_carry), every, s.carry(types), home);
+  init.append(filled(Tracers(s.n_consts), sums, s.consts(types), home));
+  Avals avals;
+  for (const Tracer& c : init) avals.push_back(c.aval());
+  for (const Tracer& row : rows) avals.push_back(element_of(cx.session(), row.aval()));
+  auto body = stage(cx, avals, [&](Operands a) {
+    Operands row = a.subspan(init.size());
+    Tracers cts =
+        join(a.subspan(0, s.n_carry), spread(nonzero(ct_ys), row.subspan(known_xs.size())));
+    Tracers known = join(s.consts(x), Tracers(s.n_carry),
+                         spread(nonzero(s.xs(x)), row.subspan(0, known_xs.size())));
+    Tracers found = transpose(cx, s.body, known, cts);
+    Operands all = found;
+    Tracers outs = filled(s.carry(all), every, s.carry(types), home);
+    for (size_t i = 0, k = s.n_carry; i < s.n_consts; ++i)
+      if (sums[i]) {
+        outs.push_back(found[i] ? add(a[k], found[i]) : a[k]);
+        ++k;
+      }
+    outs.append(filled(s.xs(all), linear_xs, s.xs(types), home));
+    return outs;
+  });
+  Tracers outs = scan(cx, home, body, init, rows, {s.loop.length, !s.loop.reverse});
+  size_t n_sums = init.size() - s.n_carry;
+  back = spread(sums, Operands(outs).subspan(s.n_carry, n_sums));
+  for (size_t i = 0; i < s.n_carry; ++i) back.push_back(x[s.n_consts + i] ? Tracer() : outs[i]);
+  back.append(spread(linear_xs, Operands(outs).subspan(s.n_carry + n_sums)));
+}
+
+// ---- batch
+
+void scan_batch(BatchTrace& t, const Primitive&, std::span<const Mapped> in, const Params& params,
+                Small<Mapped, 2>& out) {
+  Scan s(params);
+  Context& cx = t.cx;
+  Tracers values;
+  Flags mapped;
+  for (const Mapped& m : in) values.push_back(m.value), mapped.push_back(m.mapped);
+  Trace& home = home_of(cx, values);
+  Avals inside = s.in_avals();
+  StageTrace::Closed body;
+  Flow flow = settle(mapped, s.n_consts, s.n_carry, [&](const Flags& at) {
+    Avals avals;
+    for (size_t i = s.n_consts; i < in.size(); ++i)
+      avals.push_back(at[i] ? stacked(cx.session(), inside[i], t.size) : inside[i]);
+    Flags found;
+    body = stage(cx, avals, [&](Operands a) {
+      auto args = mapped_where(join(s.consts(Operands(values)), a), at);
+      Tracers outs;
+      for (const Mapped& m : batch(
+               cx, [&](Operands v) { return eval_jaxpr(cx, s.body, v); }, args, t.size)) {
+        size_t i = found.size();
+        bool each = m.mapped || (i < s.n_carry && at[s.n_consts + i]);
+        found.push_back(m.mapped);
+        outs.push_back(each ? materialise(m, t.size) : m.value);
+      }
+      return outs;
+    });
+    return found;
+  });
+  Tracers init, xs;
+  for (size_t i = 0; i < s.n_carry; ++i) {
+    const Mapped& m = in[s.n_consts + i];
+    init.push_back(flow.out[i] ? materialise(m, t.size) : m.value);
+  }
+  for (const Mapped& m : s.xs(in)) xs.push_back(m.mapped ? swap_leading(m.value) : m.value);
+  Tracers outs = scan(cx, home, body, init, xs, s.loop);
+  for (size_t i = 0; i < outs.size(); ++i) {
+    bool each = flow.out[i];
+    out.push_back({each && i >= s.n_carry ? swap_leading(outs[i]) : outs[i], each});
+  }
+}
+
+// ---- dead code
+
+// A carry is needed when its result is, or when the body needs it for what is needed.
+Pruned scan_dce(Session& session, const Params& params, std::span<const bool> used) {
+  Scan s(params);
+  Flags needed(used);
+  Small<bool, 4> inputs;
+  for (bool grown = true; grown;) {
+    inputs = needed_inputs(s.body, needed);
+    grown = false;
+    for (size_t i = 0; i < s.n_carry; ++i)
+      if (inputs[s.n_consts + i] && !needed[i]) needed[i] = grown = true;
+  }
+  for (size_t i = 0; i < s.n_carry; ++i) inputs[s.n_consts + i] = needed[i];
+  JaxprRef body = prune(s.body, needed, inputs);
+  std::span<const bool> kept = inputs;
+  size_t n_consts = size_t(std::count(kept.begin(), kept.begin() + ptrdiff_t(s.n_consts), true));
+  std::span<const bool> carried = s.carry(kept);
+  size_t n_carry = size_t(std::count(carried.begin(), carried.end(), true));
+  return {scan_params(session, body, n_consts, n_carry, s.loop), inputs,
+          Small<bool, 4>(std::span<const bool>(needed))};
+}
+
+// A carry that is known is a zero: what it becomes is linear.
+Flags known_in_body(const Params& params, std::span<const bool> known) {
+  Scan s(params);
+  Flags inside(known);
+  for (size_t i = 0; i < s.n_carry; ++i) inside[s.n_consts + i] = false;
+  return inside;
+}
+
+}  // namespace
+
+constexpr Primitive scan_p = define({
+    .name = "scan",
+    .signature = "operands'..., _split_transpose: bool, jaxpr: jaxpr, length: int, linear: bools, "
+                 "num_carry: int, num_consts: int, reverse: bool, unroll: int",
+    .doc = "Runs a jaxpr for each row of its inputs, carrying values from one to the next.",
+    .linearity = Linearity::linear,
+    .abstract_eval = scan_aval,
+    .expand = scan_expand,
+    .linearize = scan_linearize,
+    .transpose_all = scan_transpose,
+    .batch_all = scan_batch,
+    .dce = scan_dce,
+    .known_inside = known_in_body,
+    .internal = true,
+});
+
+}  // namespace jv

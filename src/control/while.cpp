@@ -1,0 +1,254 @@
+// while holds two jaxprs, of constants and carry each. It has a forward mode; its transpose would
+// need the number of steps before the loop runs, so reverse mode refuses it.
+#include "control/while.hpp"
+
+#include <algorithm>
+
+#include "primitives/define.hpp"
+#include "transforms/simplify.hpp"
+
+namespace jv {
+
+struct While {
+  explicit While(const Params& p)
+      : condition(jaxpr_param(p, "cond_jaxpr")),
+        body(jaxpr_param(p, "body_jaxpr")),
+        n_cond(size_t(p.integer("cond_nconsts"))),
+        n_body(size_t(p.integer("body_nconsts"))) {}
+
+  template <class T>
+  std::span<const T> cond_consts(std::span<const T> all) const {
+    return all.subspan(0, n_cond);
+  }
+  template <class T>
+  std::span<const T> body_consts(std::span<const T> all) const {
+    return all.subspan(n_cond, n_body);
+  }
+  template <class T>
+  std::span<const T> carry(std::span<const T> all) const {
+    return all.subspan(n_cond + n_body);
+  }
+
+  const Jaxpr& condition;
+  const Jaxpr& body;
+  size_t n_cond, n_body;
+};
+
+static ParamsRef while_params(Session& session, const JaxprRef& condition, size_t n_cond,
+                              const JaxprRef& body, size_t n_body) {
+  return session.params().make(while_p.sig,
+                               {Object(body), int64_t(n_body), Object(condition), int64_t(n_cond)});
+}
+
+Tracers while_loop(Context& cx, Trace& at, const StageTrace::Closed& condition,
+                   const StageTrace::Closed& body, Operands init) {
+  Tracers operands = join(condition.captured, body.captured, init);
+  ParamsRef params = while_params(cx.session(), condition.jaxpr, condition.captured.size(),
+                                  body.jaxpr, body.captured.size());
+  return bind_at(at, while_p, operands, params);
+}
+
+namespace {
+
+void while_aval(Session&, std::span<const Aval> in, const Params& params, Avals& out) {
+  if (params.integer("cond_nconsts") < 0 || params.integer("body_nconsts") < 0 ||
+      params.integer("cond_nconsts") + params.integer("body_nconsts") > int64_t(in.size()))
+    fail(Code::invalid_argument, "while: the numbers of constants do not fit ", in.size(),
+         " operands");
+  While w(params);
+  Avals carry(w.carry(in)), cond_in(w.cond_consts(in)), body_in(w.body_consts(in));
+  cond_in.append(carry);
+  body_in.append(carry);
+  check_call("while", w.condition, cond_in);
+  check_call("while", w.body, body_in);
+  Avals truth = out_avals(w.condition), next = out_avals(w.body);
+  if (truth.size() != 1 || truth[0]->dtype != DType::boolean || truth[0]->ndim())
+    fail(Code::tree, "while: the condition gives one bool[], not ",
+         truth.size() == 1 ? to_string(truth[0]) : str(truth.size(), " results"));
+  if (next.size() != carry.size() || !std::equal(next.begin(), next.end(), carry.begin()))
+    fail(Code::tree, "while: the body's results are not of the carry's types");
+  out = carry;
+}
+
+void while_expand(Context& cx, const Primitive&, Operands operands, const Params& params,
+                  Tracers& out) {
+  While w(params);
+  Arrays cond_in, body_in;
+  for (const Tracer& t : w.cond_consts(operands)) cond_in.push_back(t.array());
+  for (const Tracer& t : w.body_consts(operands)) body_in.push_back(t.array());
+  Arrays carry;
+  for (const Tracer& t : w.carry(operands)) carry.push_back(t.array());
+  const Executor& executor = cx.session().executor();
+  auto with_carry = [&](Arrays& in, size_t n) -> Arrays& {
+    in.resize(n);
+    in.append(carry);
+    return in;
+  };
+  for (;;) {
+    Arrays truth, next;
+    executor.run(cx, w.condition, with_carry(cond_in, w.n_cond), truth);
+    if (element(truth[0], 0) == 0) break;
+    executor.run(cx, w.body, with_carry(body_in, w.n_body), next);
+    carry = std::move(next);
+  }
+  for (Array& a : carry) out.push_back(cx.tracer(std::move(a)));
+}
+
+// The loop of values and tangents; only the body's have an effect on tangents.
+struct Both {
+  Tracers y, dy;
+};
+Both while_jvp(JvpTrace& t, const While& w, Operands x, Operands dx) {
+  Context& cx = t.cx;
+  size_t n = w.carry(x).size();
+  Flags in = nonzero(dx.subspan(w.n_cond));
+  Tracers dconsts = present(w.body_consts(dx));
+  Avals avals = avals_of(w.carry(x)), types = tangent_avals(cx.session(), avals);
+  Trace& home = home_of(cx, join(x, present(dx)));
+  StageTrace::Closed body;
+  Avals both;
+  Flow flow = settle(in, w.n_body, n, [&](const Flags& at) {
+    std::span<const bool> carried = std::span<const bool>(at).subspan(w.n_body);
+    both = avals;
+    for (size_t i = 0; i < n; ++i)
+      if (carried[i]) both.push_back(types[i]);
+    Flags found;
+    body = stage(cx, both, [&](Operands a) {
+      Dual d = jvp(
+          cx, [&](Operands v) { return eval_jaxpr(cx, w.body, v); },
+          join(w.body_consts(x), a.subspan(0, n)), spread(at, join(dconsts, a.subspan(n))),
+          t.verb());
+      found = nonzero(d.dy);
+      return join(d.y, filled(d.dy, carried, types, home));
+    });
+    return found;
+  });
+  auto condition = stage(cx, both, [&](Operands a) {
+    return eval_jaxpr(cx, w.condition, join(w.cond_consts(x), a.subspan(0, n)));
+  });
+  Tracers dinit = filled(w.carry(dx), flow.out, types, home);
+  Tracers all = while_loop(cx, home, condition, body, join(w.carry(x), dinit));
+  return {Tracers(Operands(all).subspan(0, n)), spread(flow.out, Operands(all).subspan(n))};
+}
+
+// In linearize the values run below; the tangents' loop, which must know when to stop, is the whole
+// of both, recorded where the tangents are.
+void while_linearize(JvpTrace& t, const Primitive& p, Operands x, Operands dx, const Params& params,
+                     Tracers& y, Tracers& dy) {
+  Retracing retracing(t);
+  Both both = while_jvp(t, While(params), x, dx);
+  dy = both.dy;
+  y = t.linearizing() ? bind_at(home_of(t.cx, x), p, x, ParamsRef(&params)) : both.y;
+}
+
+void while_batch(BatchTrace& t, const Primitive&, std::span<const Mapped> in, const Params& params,
+                 Small<Mapped, 2>& out) {
+  While w(params);
+  Context& cx = t.cx;
+  Tracers values;
+  Flags mapped;
+  for (const Mapped& m : in) values.push_back(m.value), mapped.push_back(m.mapped);
+  std::span<const Mapped> init_in = w.carry(in);
+  size_t n = init_in.size();
+  Trace& home = home_of(cx, values);
+  auto run = [&](const Jaxpr& j, std::span<const Mapped> consts, Operands carry,
+                 std::span<const bool> each) {
+    Small<Mapped, 4> args(consts.begin(), consts.end());
+    auto rest = mapped_where(carry, each);
+    args.append(rest);
+    return batch(
+        cx, [&](Operands v) { return eval_jaxpr(cx, j, v); }, args, t.size);
+  };
+  auto carry_avals = [&](std::span<const bool> each) {
+    Avals avals;
+    for (size_t i = 0; i < n; ++i) {
+      Aval aval = w.condition.vars[w.condition.invars[w.n_cond + i]];
+      avals.push_back(each[i] ? stacked(cx.session(), aval, t.size) : aval);
+    }
+    return avals;
+  };
+  bool each_stops = false;  // each element has its own condition; then each has its own carry
+  StageTrace::Closed condition, body;
+  Flags start(std::span<const bool>(mapped).subspan(w.n_cond));
+  Flow flow = settle(start, w.n_body, n, [&](const Flags& at) {
+    std::span<const bool> each = std::span<const bool>(at).subspan(w.n_body);
+    Avals avals = carry_avals(each);
+    condition = stage(cx, avals, [&](Operands a) {
+      Mapped go = run(w.condition, w.cond_consts(in), a, each)[0];
+      each_stops = go.mapped;
+      return Tracers{go.mapped ? reduce_max(go.value, {0}) : go.value};
+    });
+    Flags found;
+    body = stage(cx, avals, [&](Operands a) {
+      Tracer go = each_stops ? run(w.condition, w.cond_consts(in), a, each)[0].value : Tracer();
+      Tracers next;
+      for (const Mapped& m : run(w.body, w.body_consts(in), a, each)) {
+        size_t i = found.size();
+        found.push_back(m.mapped || each_stops);
+        if (!each[i]) {
+          next.push_back(m.value);
+          continue;
+        }
+        Tracer whole = materialise(m, t.size);
+        if (go) {
+          Tracer which = broadcast_in_dim(go, Ints(whole.shape()), {0});
+          whole = select(which, whole, a[i]);
+        }
+        next.push_back(whole);
+      }
+      return next;
+    });
+    return found;
+  });
+  Tracers init;
+  for (size_t i = 0; i < n; ++i)
+    init.push_back(flow.out[i] ? materialise(init_in[i], t.size) : init_in[i].value);
+  Tracers outs = while_loop(cx, home, condition, body, init);
+  for (size_t i = 0; i < n; ++i) out.push_back({outs[i], flow.out[i]});
+}
+
+// A carry is needed when its result is, or for the condition, or for another that is.
+Pruned while_dce(Session& session, const Params& params, std::span<const bool> used) {
+  While w(params);
+  Flags needed(used), yes(size_t{1}, true);
+  Small<bool, 4> cond_in = needed_inputs(w.condition, yes), body_in;
+  size_t n = needed.size();
+  for (size_t i = 0; i < n; ++i) needed[i] = needed[i] || cond_in[w.n_cond + i];
+  for (bool grown = true; grown;) {
+    body_in = needed_inputs(w.body, needed);
+    grown = false;
+    for (size_t i = 0; i < n; ++i)
+      if (body_in[w.n_body + i] && !needed[i]) needed[i] = grown = true;
+  }
+  for (size_t i = 0; i < n; ++i) cond_in[w.n_cond + i] = body_in[w.n_body + i] = needed[i];
+  JaxprRef condition = prune(w.condition, yes, cond_in), body = prune(w.body, needed, body_in);
+  auto count = [](std::span<const bool> kept) {
+    return size_t(std::count(kept.begin(), kept.end(), true));
+  };
+  std::span<const bool> cond_kept = std::span<const bool>(cond_in).subspan(0, w.n_cond),
+                        body_kept = std::span<const bool>(body_in).subspan(0, w.n_body);
+  Pruned p;
+  p.params = while_params(session, condition, count(cond_kept), body, count(body_kept));
+  p.operands.append(cond_kept);
+  p.operands.append(body_kept);
+  p.operands.append(needed);
+  p.results = Small<bool, 4>(std::span<const bool>(needed));
+  return p;
+}
+
+}  // namespace
+
+constexpr Primitive while_p = define({
+    .name = "while",
+    .signature = "operands..., body_jaxpr: jaxpr, body_nconsts: int, cond_jaxpr: jaxpr, "
+                 "cond_nconsts: int",
+    .doc = "Runs a jaxpr as long as another gives true.",
+    .abstract_eval = while_aval,
+    .expand = while_expand,
+    .linearize = while_linearize,
+    .batch_all = while_batch,
+    .dce = while_dce,
+    .internal = true,
+});
+
+}  // namespace jv
