@@ -26,6 +26,8 @@ struct Handles {
       function(cx, "f", [](auto cx, auto args) { return jaxvjp_sin(cx, args[0]); });
   jaxvjp_jaxpr* j = make_jaxpr(cx, f, {s});
   jaxvjp_value* out = nullptr;
+  jaxvjp_function* fs[1] = {f};
+  jaxvjp_function* no_fs[1] = {nullptr};
   jaxvjp_function* fout = nullptr;
   double data[4] = {};
 };
@@ -150,6 +152,19 @@ const Row failing[] = {
     CALL(custom_jvp, h.cx, "f", nullptr, noop_jvp, nullptr, nullptr),
     CALL(custom_jvp, h.cx, "f", noop, nullptr, nullptr, nullptr),
     CALL(self, h.cx),                       // outside a rule
+    CALL(cond, h.cx, nullptr, h.f, h.f, h.vs, 1), CALL(cond, h.cx, h.v, nullptr, h.f, h.vs, 1),
+    CALL(cond, h.cx, h.v, h.f, nullptr, h.vs, 1), CALL(cond, h.cx, h.v, h.f, h.f, nullptr, 1),
+    CALL(switch, h.cx, nullptr, h.fs, 1, h.vs, 1), CALL(switch, h.cx, h.v, nullptr, 1, h.vs, 1),
+    CALL(switch, h.cx, h.v, h.no_fs, 1, h.vs, 1), CALL(switch, h.cx, h.v, h.fs, 1, nullptr, 1),
+    CALL(while_loop, h.cx, nullptr, h.f, h.v), CALL(while_loop, h.cx, h.f, nullptr, h.v),
+    CALL(while_loop, h.cx, h.f, h.f, nullptr),
+    CALL(fori_loop, h.cx, nullptr, h.v, h.f, h.v), CALL(fori_loop, h.cx, h.v, nullptr, h.f, h.v),
+    CALL(fori_loop, h.cx, h.v, h.v, nullptr, h.v), CALL(fori_loop, h.cx, h.v, h.v, h.f, nullptr),
+    CALL(scan, h.cx, nullptr, h.v, h.v, -1, 0), CALL(scan, h.cx, h.f, nullptr, h.v, -1, 0),
+    CALL(scan, h.cx, h.f, h.v, nullptr, -1, 0),
+    CALL(map, h.cx, nullptr, h.v, 0), CALL(map, h.cx, h.f, nullptr, 0),
+    CALL(checkpoint, h.cx, nullptr, 0), CALL(checkpoint, h.cx, h.f, 3),
+    CALL(checkpoint_name, h.cx, nullptr, "a"), CALL(checkpoint_name, h.cx, h.v, nullptr),
     MINUS(is_perturbed, h.cx, nullptr), MINUS(is_perturbed, h.cx, h.v),
     MINUS(is_needed, h.cx, 0),
     CALL(make_jaxpr, h.cx, nullptr, h.vs, 1), CALL(make_jaxpr, h.cx, h.f, nullptr, 1),
@@ -210,6 +225,10 @@ const Row without_context[] = {
     CALL(linearize, nullptr, h.f, h.vs, 1, &h.fout), CALL(linear_transpose, nullptr, h.f, h.vs, 1),
     CALL(custom_vjp, nullptr, "f", noop_fwd, noop_bwd, nullptr, nullptr, nullptr),
     CALL(custom_jvp, nullptr, "f", noop, noop_jvp, nullptr, nullptr),
+    CALL(cond, nullptr, h.v, h.f, h.f, h.vs, 1), CALL(switch, nullptr, h.v, h.fs, 1, h.vs, 1),
+    CALL(while_loop, nullptr, h.f, h.f, h.v), CALL(fori_loop, nullptr, h.v, h.v, h.f, h.v),
+    CALL(scan, nullptr, h.f, h.v, h.v, -1, 0), CALL(map, nullptr, h.f, h.v, 0),
+    CALL(checkpoint, nullptr, h.f, 0), CALL(checkpoint_name, nullptr, h.v, "a"),
     CALL(self, nullptr), MINUS(is_perturbed, nullptr, h.v), MINUS(is_needed, nullptr, 0),
     CALL(make_jaxpr, nullptr, h.f, h.vs, 1), CALL(jaxpr_text, nullptr, h.j), CALL(parse, nullptr, "{ lambda ; . let  in () }"),
     ZERO(jaxpr_count, nullptr, "sin"), CALL(simplify, nullptr, h.j),

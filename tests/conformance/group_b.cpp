@@ -1,5 +1,7 @@
 // B. When the callbacks run, how often, and which numbers they may look at.
-#include "rules.hpp"
+#include <set>
+
+#include "loops.hpp"
 
 using namespace conformance;
 
@@ -245,4 +247,45 @@ TEST(ConformanceB, B9_counts_of_a_rule_inside_a_loss) {
   jaxvjp_value* slope = jaxvjp_call1(cx, jaxvjp_grad(cx, loss, nullptr), jaxvjp_f64(cx, 3));
   EXPECT_TRUE(near(cx, slope, 2 * 6 * std::cos(3.0)));
   EXPECT_EQ(counts, (Counts{.primal = 1, .fwd = 1, .bwd = 1}));
+}
+
+// (x, y) -> (f(x, y), x) twice from (x, 0), where f = x + y has the rule (10 ct, 100 ct): y has no
+// derivative at first, and then it has. fwd's residuals depend on that.
+TEST(ConformanceB, B8_a_loop_runs_a_rule_once_for_each_pattern_of_zeros) {
+  std::set<bool> seen;
+  Counts counts;
+  Context cx;
+  jaxvjp_function* f = custom_vjp(
+      cx, "f",
+      {.fwd = [&](auto cx, auto args) -> Fwd {
+         const bool both = jaxvjp_is_perturbed(cx, args[1]) == 1;
+         seen.insert(both);
+         jaxvjp_value *out = call(cx, jaxvjp_self(cx), args), *k = jaxvjp_f64(cx, 10);
+         return {out, both ? tuple(cx, {k, jaxvjp_f64(cx, 100)}) : list(cx, {k})};
+       },
+       .bwd =
+           [](auto cx, auto kept, auto ct, auto slots) {
+             for (size_t i = 0; i < slots.n; i++)
+               slots[i] = i < jaxvjp_count(kept) ? jaxvjp_mul(cx, jaxvjp_get(cx, kept, i), ct)
+                                                 : jaxvjp_zero(cx);
+           },
+       .primal = [](auto cx, auto args) { return jaxvjp_add(cx, args[0], args[1]); },
+       .counts = &counts});
+  const Body body = [f](auto cx, auto c, auto) -> Step {
+    jaxvjp_value* x = jaxvjp_get(cx, c, 0);
+    return {tuple(cx, {jaxvjp_call2(cx, f, x, jaxvjp_get(cx, c, 1)), x}), jaxvjp_none(cx)};
+  };
+  jaxvjp_function* g = scalar_function(cx, [body](auto cx, auto x) {
+    jaxvjp_value* init = tuple(cx, {x, jaxvjp_f64(cx, 0)});
+    return jaxvjp_get(cx, jaxvjp_get(cx, scan(cx, body, init, jaxvjp_none(cx), 2), 0), 0);
+  });
+  for (auto [h, how] : eager_and_jit(cx, jaxvjp_value_and_grad(cx, g, nullptr))) {
+    SCOPED_TRACE(how);
+    counts = {};
+    seen.clear();
+    jaxvjp_value* both = jaxvjp_call1(cx, h, jaxvjp_f64(cx, 3));
+    EXPECT_TRUE(same(cx, both, tuple(cx, {jaxvjp_f64(cx, 6), jaxvjp_f64(cx, 200)})));
+    EXPECT_EQ(seen, (std::set<bool>{false, true}));
+    EXPECT_GE(counts.fwd, 2);
+  }
 }

@@ -1,5 +1,5 @@
 // C. Pytrees at every port, empty subtrees, and "no derivative".
-#include "rules.hpp"
+#include "loops.hpp"
 
 using namespace conformance;
 
@@ -290,6 +290,35 @@ TEST(ConformanceC, C10_a_function_without_outputs) {
     EXPECT_EQ(jaxvjp_kind(y), JAXVJP_NONE);
     jaxvjp_value* cts = jaxvjp_call1(cx, pullback, jaxvjp_none(cx));
     EXPECT_TRUE(near(cx, jaxvjp_get(cx, cts, 0), {0, 0, 0}));
+  }
+  EXPECT_EQ(counts.bwd, 0);
+}
+
+// The same in a loop that is mapped: its pullback takes the empty tree.
+TEST(ConformanceC, C10_a_function_without_outputs_in_a_mapped_loop) {
+  Counts counts;
+  Context cx;
+  jaxvjp_function* f =
+      custom_vjp(cx, "f",
+                 {.fwd = [](auto cx, auto args) -> Fwd {
+                    return {jaxvjp_none(cx), args[0]};
+                  },
+                  .bwd = [](auto cx, auto, auto, auto slots) { slots[0] = jaxvjp_f64(cx, 99); },
+                  .counts = &counts});
+  jaxvjp_function* looped = scalar_function(cx, [f](auto cx, auto x) {
+    const Body body = [f, x](auto cx, auto, auto) -> Step {
+      return {jaxvjp_call1(cx, f, x), jaxvjp_call1(cx, f, x)};
+    };
+    return scan(cx, body, jaxvjp_none(cx), jaxvjp_none(cx), 3);
+  });
+  for (auto [g, how] : eager_and_jit(cx, jaxvjp_vmap(cx, looped, nullptr))) {
+    SCOPED_TRACE(how);
+    jaxvjp_function* pullback = nullptr;
+    jaxvjp_value* y = vjp(cx, g, {vec(cx, {1, 2, 3})}, &pullback);
+    jaxvjp_value* nothing = tuple(cx, {jaxvjp_none(cx), jaxvjp_none(cx)});
+    EXPECT_TRUE(same(cx, y, nothing));
+    jaxvjp_value* cts = jaxvjp_call1(cx, pullback, nothing);
+    EXPECT_TRUE(same(cx, cts, tuple(cx, {vec(cx, {0, 0, 0})})));
   }
   EXPECT_EQ(counts.bwd, 0);
 }

@@ -1,5 +1,5 @@
 // D. Integers and float0, precision, and cotangents of the wrong type.
-#include "rules.hpp"
+#include "loops.hpp"
 
 using namespace conformance;
 
@@ -82,6 +82,35 @@ TEST(ConformanceD, D3_zero_for_an_array_of_integers) {
     SCOPED_TRACE(how);
     jaxvjp_value* result = call(cx, g, {integers(cx, {1, 2}), jaxvjp_f64(cx, 3)});
     EXPECT_TRUE(near(cx, jaxvjp_get(cx, result, 0), 2 * std::cos(3.0)));
+  }
+}
+
+TEST(ConformanceD, D4_float0_in_a_loops_carry) {
+  Context cx;
+  jaxvjp_function* f = with_integer(cx, [](auto cx, auto slot) { *slot = jaxvjp_i64(cx, 1); });
+  jaxvjp_function* looped = function(cx, "looped", [f](auto cx, auto args) {
+    const Body body = [f](auto cx, auto c, auto) -> Step {
+      jaxvjp_value *x = jaxvjp_get(cx, c, 0), *i = jaxvjp_get(cx, c, 1);
+      return {tuple(cx, {jaxvjp_call2(cx, f, x, i), i}), jaxvjp_none(cx)};
+    };
+    return jaxvjp_get(cx, scan(cx, body, args[0], jaxvjp_none(cx), 1), 0);
+  });
+  jaxvjp_function* first = item_of(cx, looped, 0);
+  jaxvjp_value* pair = tuple(cx, {jaxvjp_f64(cx, 2), jaxvjp_i64(cx, 3)});
+  for (auto [g, how] : eager_and_jit(cx, with(jaxvjp_grad, cx, first, {}, JAXVJP_ALLOW_INT))) {
+    SCOPED_TRACE(how);
+    jaxvjp_value* result = jaxvjp_call1(cx, g, pair);
+    EXPECT_TRUE(near(cx, jaxvjp_get(cx, result, 0), 2.0));
+    EXPECT_TRUE(is_float0(jaxvjp_get(cx, result, 1), {}));
+  }
+  for (auto [g, how] : eager_and_jit(cx, looped)) {
+    SCOPED_TRACE(how);
+    jaxvjp_function* pullback = nullptr;
+    EXPECT_TRUE(same(cx, vjp(cx, g, {pair}, &pullback), pair));
+    jaxvjp_value* ct = tuple(cx, {jaxvjp_f64(cx, 5), jaxvjp_zero(cx)});
+    jaxvjp_value* result = jaxvjp_get(cx, jaxvjp_call1(cx, pullback, ct), 0);
+    EXPECT_TRUE(near(cx, jaxvjp_get(cx, result, 0), 10.0));
+    EXPECT_TRUE(is_float0(jaxvjp_get(cx, result, 1), {}));
   }
 }
 

@@ -1,5 +1,5 @@
 // G. Rules that close over traced values of their surroundings.
-#include "rules.hpp"
+#include "loops.hpp"
 
 using namespace conformance;
 
@@ -191,6 +191,33 @@ void expect_closure_diff(jaxvjp_context* cx, Where where, bool of_y, bool staged
 
 }  // namespace
 
+// 3 x times the sum of an array that the primal closes over, with the rule 2 cos(x) ct.
+TEST(ConformanceG, G6_a_closed_over_array_in_a_mapped_loop) {
+  Context cx;
+  jaxvjp_value* array = vec(cx, {1, 2, 3});
+  jaxvjp_function* f = custom_vjp(
+      cx, "f",
+      {.fwd = self_fwd,
+       .bwd = [](auto cx, auto x, auto ct,
+                 auto slots) { slots[0] = times(cx, 2, jaxvjp_mul(cx, jaxvjp_cos(cx, x), ct)); },
+       .primal = [array](
+                     auto cx,
+                     auto args) { return sum(cx, times(cx, 3, jaxvjp_mul(cx, args[0], array))); }});
+  jaxvjp_function* looped = outer(cx, [f](auto cx, auto x) {
+    const Body body = [f](auto cx, auto c, auto) -> Step {
+      return {jaxvjp_call1(cx, f, c), jaxvjp_none(cx)};
+    };
+    return jaxvjp_get(cx, scan(cx, body, x, jaxvjp_none(cx), 1), 0);
+  });
+  jaxvjp_value* xs = vec(cx, {0, 1, 2});
+  for (auto [g, how] : eager_and_jit(cx, jaxvjp_vmap(cx, looped, nullptr))) {
+    SCOPED_TRACE(how);
+    EXPECT_TRUE(near(cx, jaxvjp_call1(cx, g, xs), {0, 18, 36}));
+    EXPECT_TRUE(near(cx, jaxvjp_call1(cx, grad(cx, sum_of(cx, g)), xs),
+                     {2, 2 * std::cos(1.0), 2 * std::cos(2.0)}));
+  }
+}
+
 TEST(ConformanceG, G7_differentiating_what_a_staged_rule_captured) {
   Context cx;
   expect_closure_diff(cx, Where::fwd, true, true);
@@ -203,6 +230,50 @@ TEST(ConformanceG, G8_differentiating_what_an_eager_rule_captured) {
   expect_closure_diff(cx, Where::fwd, true, false);
   expect_closure_diff(cx, Where::bwd, true, false);
   expect_closure_diff(cx, Where::primal, false, false);
+}
+
+// However deep the rule stands in programs, and whatever it gives: no derivative is lost silently.
+TEST(ConformanceG, G7_behind_several_programs) {
+  enum What { product, residual, itself };
+  for (What what : {product, residual, itself})
+    for (int jits = 0; jits < 4; jits++) {
+      SCOPED_TRACE(std::to_string(what) + " behind " + std::to_string(jits) + " programs");
+      Context cx;
+      jaxvjp_function* h = outer(cx, [=](auto cx, auto y) {
+        jaxvjp_value* w = jaxvjp_sin(cx, y);
+        jaxvjp_function* f =
+            custom_vjp(cx, "capturing",
+                       {.fwd = [=](auto cx, auto args) -> Fwd {
+                          jaxvjp_value* x = args[0];
+                          return {what == product  ? jaxvjp_mul(cx, x, w)
+                                  : what == itself ? w
+                                                   : x,
+                                  what == residual ? w : x};
+                        },
+                        .bwd = [](auto, auto, auto ct, auto slots) { slots[0] = ct; },
+                        .primal = [](auto, auto args) { return args[0]; }});
+        for (int i = 0; i < jits; i++) f = jaxvjp_jit(cx, f, nullptr);
+        return jaxvjp_call1(cx, f, y);
+      });
+      for (auto [g, how] : eager_and_jit(cx, jaxvjp_grad(cx, h, nullptr))) {
+        SCOPED_TRACE(how);
+        EXPECT_TRUE(fails(cx, jaxvjp_call1(cx, g, jaxvjp_f64(cx, 2)), JAXVJP_CLOSURE_DIFF,
+                          {"capturing", "fwd", "argument"}));
+      }
+    }
+}
+
+// A value that has no derivative may be captured, also one of the caller's trace.
+TEST(ConformanceG, G8_capturing_what_is_not_differentiated) {
+  Context cx;
+  jaxvjp_function* h = outer(cx, [](auto cx, auto y) {
+    jaxvjp_value* w = jaxvjp_stop_gradient(cx, jaxvjp_sin(cx, y));
+    return jaxvjp_call1(cx, capturing(cx, Where::fwd, w), y);
+  });
+  for (auto [g, how] : eager_and_jit(cx, jaxvjp_grad(cx, h, nullptr))) {
+    SCOPED_TRACE(how);
+    EXPECT_TRUE(near(cx, jaxvjp_call1(cx, g, jaxvjp_f64(cx, 2)), 5.0));
+  }
 }
 
 // The captured value belongs to a trace that is over.

@@ -1,5 +1,5 @@
 // H. Rules under vmap.
-#include "rules.hpp"
+#include "loops.hpp"
 
 using namespace conformance;
 
@@ -130,6 +130,51 @@ TEST(ConformanceH, H4_an_unmapped_arguments_cotangent_is_summed) {
   }
 }
 
+namespace {
+
+// The sum over a loop's rows x of the sum over their elements of mul(x, c); mul = k x c has the
+// rule (c ct, sum of x ct), which is its derivative for k = 1.
+jaxvjp_function* loop_of_mapped_products(jaxvjp_context* cx, double k) {
+  jaxvjp_function* f = custom_vjp(
+      cx, "mul",
+      {.fwd = self_fwd,
+       .bwd =
+           [](auto cx, auto kept, auto ct, auto slots) {
+             jaxvjp_value *x = jaxvjp_get(cx, kept, 0), *c = jaxvjp_get(cx, kept, 1);
+             slots[0] = jaxvjp_mul(cx, ct, c);
+             slots[1] = sum(cx, jaxvjp_mul(cx, x, ct));
+           },
+       .primal = [k](auto cx,
+                     auto args) { return times(cx, k, jaxvjp_mul(cx, args[0], args[1])); }});
+  return function(cx, "loop", [f](auto cx, auto args) {
+    const Body body = [f, c = args[1]](auto cx, auto total, auto x) -> Step {
+      jaxvjp_value* y = call(cx, vmap(cx, f, {0, JAXVJP_AXIS_NONE}), {x, c});
+      return {jaxvjp_add(cx, total, sum(cx, y)), y};
+    };
+    return jaxvjp_get(cx, scan(cx, body, num(cx, 0), args[0]), 0);
+  });
+}
+
+}  // namespace
+
+TEST(ConformanceH, H4_an_unmapped_arguments_cotangent_in_a_loop) {
+  Context cx;
+  jaxvjp_value *x = array(cx, {3, 2}, {1, 2, 3, 4, 5, 6}), *c = jaxvjp_f64(cx, 2);
+  jaxvjp_function* loss = loop_of_mapped_products(cx, 7);
+  for (auto [g, how] : eager_and_jit(cx, with(jaxvjp_value_and_grad, cx, loss, {0, 1}))) {
+    SCOPED_TRACE(how);
+    jaxvjp_value* twos = array(cx, {3, 2}, {2, 2, 2, 2, 2, 2});
+    jaxvjp_value* slopes = tuple(cx, {twos, jaxvjp_f64(cx, 21)});
+    EXPECT_TRUE(same(cx, call(cx, g, {x, c}), tuple(cx, {jaxvjp_f64(cx, 294), slopes})));
+  }
+  jaxvjp_value* args[] = {x, c};
+  jaxvjp_check_options options{};
+  options.struct_size = sizeof options;
+  options.order = 2;
+  EXPECT_EQ(jaxvjp_check_vjp(cx, loop_of_mapped_products(cx, 1), args, 2, &options), 0);
+  EXPECT_TRUE(no_error(cx));
+}
+
 TEST(ConformanceH, H5_an_unmapped_answer_of_bwd_is_broadcast) {
   Context cx;
   jaxvjp_function* f = linear_with(
@@ -161,6 +206,33 @@ TEST(ConformanceH, H6_the_cotangent_comes_back_along_the_mapped_axis) {
       jaxvjp_value* expected = array(cx, {2, 3}, {0, 20, 60, 30, 80, 150});
       EXPECT_TRUE(same(cx, cts, tuple(cx, {expected})));
     }
+}
+
+// The sum over the last axis with the rule ten times ct for each element.
+TEST(ConformanceH, H7_a_reduction_inside_a_rule_mapped_inside_a_loop) {
+  Context cx;
+  jaxvjp_function* f = custom_vjp(
+      cx, "sum",
+      {.fwd = [](auto cx, auto args) -> Fwd {
+         EXPECT_EQ(shape(args[0]), std::vector<int64_t>{3});
+         return {
+             sum(cx, args[0]),
+             times(cx, 10, jaxvjp_add(cx, jaxvjp_zeros_like(cx, args[0]), jaxvjp_number(cx, 1)))};
+       },
+       .bwd = [](auto cx, auto ones, auto ct,
+                 auto slots) { slots[0] = jaxvjp_mul(cx, ones, ct); }});
+  jaxvjp_function* loss = scalar_function(cx, [f](auto cx, auto x) {
+    const Body body = [f, x](auto cx, auto total, auto) -> Step {
+      return {jaxvjp_add(cx, total, sum(cx, jaxvjp_call1(cx, mapped(cx, f), x))), jaxvjp_none(cx)};
+    };
+    return jaxvjp_get(cx, scan(cx, body, num(cx, 0), jaxvjp_none(cx), 1), 0);
+  });
+  jaxvjp_value* x = array(cx, {10, 3}, std::vector<double>(30, 1));
+  for (auto [g, how] : eager_and_jit(cx, jaxvjp_value_and_grad(cx, loss, nullptr))) {
+    SCOPED_TRACE(how);
+    jaxvjp_value* tens = array(cx, {10, 3}, std::vector<double>(30, 10));
+    EXPECT_TRUE(same(cx, jaxvjp_call1(cx, g, x), tuple(cx, {num(cx, 30), tens})));
+  }
 }
 
 // The primal is a constant 0, fwd's value is 0 x: more batched under vmap, and the same value.

@@ -1,7 +1,7 @@
 // Group O: errors of structure and type. O2 cannot be written in C (bwd fills slots), nor can the
 // arity half of O1.
 
-#include "higher_order.hpp"
+#include "loops.hpp"
 
 namespace conformance {
 namespace {
@@ -110,6 +110,23 @@ TEST(ConformanceO, O4_fwd_of_another_structure) {
                         return tuple(cx, {args[0], args[0]});
                       },
                       JAXVJP_FWD_TREE, {"halves", "fwd"});
+}
+
+TEST(ConformanceO, O4_fwd_of_another_structure_in_a_loop) {
+  Context cx;
+  auto* f = with_fwd_output(cx, [](auto cx, auto args) { return tuple(cx, {args[0], args[0]}); });
+  auto* looped = scalar_function(cx, [f](auto cx, auto x) {
+    const Body body = [f](auto cx, auto c, auto) -> Step {
+      return {jaxvjp_call1(cx, f, c), jaxvjp_none(cx)};
+    };
+    return jaxvjp_get(cx, scan(cx, body, x, jaxvjp_none(cx), 2), 0);
+  });
+  EXPECT_TRUE(near(cx, jaxvjp_call1(cx, looped, jaxvjp_f64(cx, 2)), 2.0));
+  for (auto [g, how] : eager_and_jit(cx, grad(cx, looped))) {
+    SCOPED_TRACE(how);
+    EXPECT_TRUE(fails(cx, jaxvjp_call1(cx, g, jaxvjp_f64(cx, 2)), JAXVJP_FWD_TREE,
+                      {"halves", "fwd", "primal", "scan"}));
+  }
 }
 
 TEST(ConformanceO, O5_fwd_of_another_shape) {

@@ -1,0 +1,179 @@
+// Group M: checkpoint.
+
+#include <cstring>
+
+#include "written_out.hpp"
+
+namespace conformance {
+namespace {
+
+jaxvjp_function* checkpoint(jaxvjp_context* cx, Scalar f, int32_t policy) {
+  return jaxvjp_checkpoint(cx, scalar_function(cx, f), policy);
+}
+
+// sin(sin x) with the rule 2 cos x ct for sin, checkpointed.
+jaxvjp_function* twice(jaxvjp_context* cx, int32_t policy = JAXVJP_CHECKPOINT_NOTHING) {
+  auto* f = custom_vjp(cx, "f", doubled_sine());
+  return checkpoint(
+      cx, [f](auto cx, auto x) { return jaxvjp_call1(cx, f, jaxvjp_call1(cx, f, x)); }, policy);
+}
+
+TEST(ConformanceM, M1_value_and_gradient) {
+  Context cx;
+  for (auto [f, how] : eager_and_jit(cx, twice(cx))) {
+    SCOPED_TRACE(how);
+    EXPECT_TRUE(near(cx, jaxvjp_call1(cx, f, num(cx, 2)), std::sin(std::sin(2.0))));
+  }
+  const double slope = 4 * std::cos(std::sin(2.0)) * std::cos(2.0);
+  for (auto [g, how] : eager_and_jit(cx, grad(cx, twice(cx)))) {
+    SCOPED_TRACE(how);
+    EXPECT_TRUE(near(cx, jaxvjp_call1(cx, g, num(cx, 2)), slope));
+  }
+}
+
+TEST(ConformanceM, M2_pytree_argument) {
+  Context cx;
+  auto* f = custom_vjp(
+      cx, "f",
+      {.fwd = [](auto cx, auto args) -> Fwd {
+         jaxvjp_value *a = jaxvjp_lookup(cx, args[0], "a"), *b = jaxvjp_lookup(cx, args[0], "b");
+         return {jaxvjp_sin(cx, jaxvjp_mul(cx, a, b)), args[0]};
+       },
+       .bwd =
+           [](auto cx, auto saved, auto ct, auto slots) {
+             jaxvjp_value *a = jaxvjp_lookup(cx, saved, "a"), *b = jaxvjp_lookup(cx, saved, "b");
+             jaxvjp_value* c = mul(cx, times(cx, 2, jaxvjp_cos(cx, mul(cx, a, b))), ct);
+             slots[0] = dict(cx, {{"a", mul(cx, b, c)}, {"b", mul(cx, a, c)}});
+           }});
+  jaxvjp_value* x = dict(cx, {{"a", num(cx, 2)}, {"b", num(cx, 3)}});
+  auto* g = jaxvjp_value_and_grad(cx, jaxvjp_checkpoint(cx, f, JAXVJP_CHECKPOINT_NOTHING), nullptr);
+  jaxvjp_value* both = jaxvjp_call1(cx, g, x);
+  EXPECT_TRUE(near(cx, jaxvjp_get(cx, both, 0), std::sin(6.0)));
+  jaxvjp_value* gradient = jaxvjp_get(cx, both, 1);
+  EXPECT_TRUE(near(cx, jaxvjp_lookup(cx, gradient, "a"), 6 * std::cos(6.0)));
+  EXPECT_TRUE(near(cx, jaxvjp_lookup(cx, gradient, "b"), 4 * std::cos(6.0)));
+}
+
+// Orders 1 and 2, with rules and loops inside, under each policy: as if it were not there.
+TEST(ConformanceM, M3_policies_and_scan) {
+  for (int32_t policy :
+       {JAXVJP_CHECKPOINT_NOTHING, JAXVJP_CHECKPOINT_DOTS, JAXVJP_CHECKPOINT_NAMED}) {
+    SCOPED_TRACE(policy);
+    const auto body = [](jaxvjp_context* cx) -> Fold {
+      return [f = tenfold(cx)](auto cx, auto c, auto v, auto x) {
+        jaxvjp_value* y = jaxvjp_checkpoint_name(cx, f(cx, sine(cx, c)), "y");
+        jaxvjp_value* product = jaxvjp_dot(cx, mul(cx, y, vec(cx, {1, 2})), vec(cx, {0.5, 0.25}));
+        return add(cx, mul(cx, product, x), v);
+      };
+    };
+    expect_as_written_out({"checkpoint_of_scan",
+                           [=](auto cx) -> Scalar {
+                             auto* f = checkpoint(cx, folded(body(cx), true), policy);
+                             return [f](auto cx, auto x) { return jaxvjp_call1(cx, f, x); };
+                           },
+                           [=](auto cx) { return unrolled(body(cx), true); }, true, false});
+    expect_as_written_out({"scan_of_checkpoint",
+                           [=](auto cx) -> Scalar {
+                             return folded(
+                                 [=, step = body(cx)](auto cx, auto c, auto v, auto x) {
+                                   auto* f = checkpoint(
+                                       cx, [=](auto cx, auto c) { return step(cx, c, v, x); },
+                                       policy);
+                                   return jaxvjp_call1(cx, f, c);
+                                 },
+                                 false);
+                           },
+                           [=](auto cx) { return unrolled(body(cx), false); }, true, false});
+  }
+}
+
+// Forward mode, and forward over reverse, of operations alone.
+TEST(ConformanceM, M3_forward_mode) {
+  const Scalar f = [](auto cx, auto x) { return mul(cx, sine(cx, jaxvjp_exp(cx, x)), x); };
+  expect_as_written_out({"checkpoint",
+                         [=](auto cx) -> Scalar {
+                           auto* g = checkpoint(cx, f, JAXVJP_CHECKPOINT_NOTHING);
+                           return [g](auto cx, auto x) { return jaxvjp_call1(cx, g, x); };
+                         },
+                         [=](auto) { return f; }});
+}
+
+// What is computed again has the bits of what was computed before.
+TEST(ConformanceM, M4_recomputed_bits) {
+  for (int32_t dtype : {JAXVJP_F64, JAXVJP_F32, JAXVJP_BF16, JAXVJP_F16}) {
+    SCOPED_TRACE(dtype);
+    Context cx;
+    const Scalar f = [](auto cx, auto x) {
+      jaxvjp_value* y = jaxvjp_exp(cx, jaxvjp_tanh(cx, x));
+      return sum(cx, mul(cx, jaxvjp_logistic(cx, mul(cx, y, x)), y));
+    };
+    jaxvjp_value* x = vec(cx, {0.3, -1.7, 2.9, 11.1, -0.01}, dtype);
+    auto* kept = grad(cx, scalar_function(cx, f));
+    auto* again = grad(cx, checkpoint(cx, f, JAXVJP_CHECKPOINT_NOTHING));
+    for (auto [g, how] : eager_and_jit(cx, again)) {
+      SCOPED_TRACE(how);
+      jaxvjp_value *a = jaxvjp_call1(cx, kept, x), *b = jaxvjp_call1(cx, g, x);
+      const size_t bytes = 5 * size_t(dtype & 0xff) / 8;
+      EXPECT_EQ(std::memcmp(jaxvjp_data(cx, a), jaxvjp_data(cx, b), bytes), 0);
+    }
+  }
+}
+
+// A value that fwd names is kept where the policy says so: cos is computed once then, twice
+// otherwise.
+TEST(ConformanceM, M5_a_named_residual) {
+  Context cx;
+  auto* f =
+      custom_vjp(cx, "f",
+                 {.fwd = [](auto cx, auto args) -> Fwd {
+                    return {jaxvjp_sin(cx, args[0]),
+                            jaxvjp_checkpoint_name(cx, jaxvjp_cos(cx, args[0]), "cos")};
+                  },
+                  .bwd = [](auto cx, auto c, auto ct, auto slots) { slots[0] = mul(cx, c, ct); }});
+  const struct {
+    int32_t policy;
+    size_t cosines;
+  } rows[] = {{JAXVJP_CHECKPOINT_NOTHING, 1}, {JAXVJP_CHECKPOINT_NAMED, 1}};
+  jaxvjp_value* x = spec(cx, {});
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row.policy);
+    auto* g = jaxvjp_value_and_grad(cx, jaxvjp_checkpoint(cx, f, row.policy), nullptr);
+    jaxvjp_jaxpr* j = jaxvjp_simplify(cx, make_jaxpr(cx, g, {x}));
+    EXPECT_EQ(jaxvjp_jaxpr_count(j, "cos"), row.cosines);
+    const std::string text = jaxvjp_jaxpr_text(cx, j);
+    // The forward pass is the first equation; it computes cos only where it is kept.
+    const bool in_forward = text.find("cos") < text.find("checkpoint", text.find("checkpoint") + 1);
+    EXPECT_EQ(in_forward, row.policy == JAXVJP_CHECKPOINT_NAMED) << text;
+  }
+}
+
+// Live bytes between the passes: the residuals of 100 steps of 1,000 numbers, or one carry.
+TEST(ConformanceM, keeps_less) {
+  Context cx;
+  const auto kept = [&](bool checkpointed) {
+    const size_t scope = jaxvjp_scope_open(cx);
+    Scalar loop = [](auto cx, auto x) {
+      jaxvjp_value* r = scan(
+          cx,
+          [](auto cx, auto c, auto) -> Step {
+            return {sine(cx, c), jaxvjp_none(cx)};
+          },
+          x, jaxvjp_none(cx), 100);
+      return jaxvjp_get(cx, r, 0);
+    };
+    auto* f = scalar_function(cx, loop);
+    if (checkpointed) f = jaxvjp_checkpoint(cx, f, JAXVJP_CHECKPOINT_NOTHING);
+    jaxvjp_value* x = vec(cx, std::vector<double>(1000, 0.5));
+    const int64_t before = jaxvjp_stat(cx, JAXVJP_STAT_BYTES);
+    jaxvjp_function* pullback = nullptr;
+    vjp(cx, f, {x}, &pullback);
+    const int64_t bytes = jaxvjp_stat(cx, JAXVJP_STAT_BYTES) - before;
+    jaxvjp_scope_close(cx, scope, nullptr);
+    return bytes;
+  };
+  EXPECT_GT(kept(false), 100 * 8000);
+  EXPECT_LT(kept(true), 3 * 8000);
+}
+
+}  // namespace
+}  // namespace conformance
