@@ -45,14 +45,15 @@ jax.config.update("jax_platforms", "cpu")
 from golden_cases import case as c  # noqa: E402  (after the switches: modules make arrays when imported)
 
 VALUES = pathlib.Path(__file__).resolve().parent.parent / "tests" / "golden" / "values"
-MODULES = ["elementwise", "structural", "algebra", "gradients", "mixtures", "models", "named"]
+MODULES = ["elementwise", "structural", "algebra", "gradients", "mixtures", "models", "named", "texts"]
 
 # What a jaxpr may hold: the library's primitives, and calls.
 PRIMITIVES = set("""
 neg abs sign floor exp expm1 log log1p sin cos tanh logistic sqrt square integer_pow not add sub mul div max min pow and or
 eq ne lt le gt ge select_n stop_gradient convert_element_type bitcast_convert_type is_finite xor shift_left
 shift_right_logical erf_inv broadcast_in_dim reshape transpose squeeze concatenate slice pad iota reduce_sum reduce_max
-reduce_min dot_general lu triangular_solve jit pjit closed_call
+reduce_min dot_general lu triangular_solve jit pjit closed_call add_any
+custom_jvp_call custom_vjp_call threefry2x32
 """.split())
 
 # literal: a rank-0 literal meets an array of higher rank, or is itself a result. call: a nested jaxpr.

@@ -55,6 +55,35 @@ std::string_view Lexer::word(const char* expected) {
   return w;
 }
 
+std::string_view Lexer::hyphenated(const char* expected) {
+  size_t begin = at_ = place();
+  word(expected);
+  while (at(at_) == '-' && is_word(at(at_ + 1)) && !is_digit(at(at_ + 1))) {
+    ++at_;
+    at_ += peek_word().size();
+  }
+  return text_.substr(begin, at_ - begin);
+}
+
+std::string_view Lexer::name_before_braces(const char* expected) {
+  size_t begin = place(), end = std::min(text_.find_first_of("{\n", begin), text_.size());
+  auto drop_spaces = [&] {
+    while (end > begin && is_space(text_[end - 1])) --end;
+  };
+  drop_spaces();
+  if (end > begin && text_[end - 1] == '=') --end;
+  else end = std::min(end, text_.find('=', begin));
+  drop_spaces();
+  if (end == begin) fail_expected(expected);
+  at_ = end;
+  return text_.substr(begin, end - begin);
+}
+
+std::string_view Lexer::peek_piece() {
+  size_t begin = place(), end = std::min(text_.find_first_of(" \n\t\r,)]}", begin), text_.size());
+  return text_.substr(begin, end - begin);
+}
+
 std::string_view Lexer::peek_number() {
   skip_spaces();
   size_t end = at_;
@@ -131,6 +160,12 @@ std::string Lexer::found() {
   unsigned char c = text_[at_];
   if (c >= 0x20 && c < 0x7f) return str("'", char(c), "'");
   return str("a byte ", int(c));
+}
+
+void Lexer::fail_here(size_t place, std::string message) const {
+  for (char& c : message)
+    if (c < 0x20 || c > 0x7e) c = is_space(c) ? ' ' : '?';
+  jv::fail(Code::parse, position(place), message);
 }
 
 std::string Lexer::position(size_t place) const {

@@ -29,11 +29,19 @@ class Lexer {
   // A name: letters, digits and _. Empty when there is none.
   std::string_view peek_word();
   std::string_view word(const char* expected);
+  // A word that may hold hyphens: scatter-add.
+  std::string_view hyphenated(const char* expected);
+  // What stands before `= {`: a name of any signs, as functions may have.
+  std::string_view name_before_braces(const char* expected);
+  // To the next blank, comma or closing bracket.
+  std::string_view peek_piece();
   // Letters, digits and the signs of a number: 1e-05, -inf, True.
   std::string_view peek_number();
   int64_t integer(const char* expected = "an integer");
   // The sign behind the next word, or 0.
   char sign_after_word();
+  // Does the text go on with exactly this?
+  bool at_text(std::string_view piece) { return text_.substr(place(), piece.size()) == piece; }
   // Has the line of the next word nothing before it?
   bool begins_line();
 
@@ -45,12 +53,13 @@ class Lexer {
 
   template <class... Parts>
   [[noreturn]] void fail_at(size_t place, const Parts&... parts) const {
-    jv::fail(Code::parse, position(place), str(parts...));
+    fail_here(place, str(parts...));
   }
   [[noreturn]] void fail_expected(std::string_view expected);
   std::string position(size_t place) const;  // "line 3, column 7: "
 
  private:
+  [[noreturn]] void fail_here(size_t place, std::string message) const;  // makes it one line
   char at(size_t i) const { return i < text_.size() ? text_[i] : '\0'; }
   void skip_spaces();
   std::string found();  // what is here, for a message

@@ -2,11 +2,14 @@
 
 #include <unordered_map>
 
+#include "core/parse_broadcast.hpp"
 #include "core/parse_values.hpp"
 #include "core/pytree.hpp"
 
 namespace jv {
 namespace {
+
+constexpr std::string_view array_literal = "[...]";  // what JAX prints for any
 
 using Find = const Primitive* (*)(std::string_view);
 
@@ -52,7 +55,8 @@ class Parser {
     Aval aval;
   };
   struct Definition {
-    size_t place;
+    std::string_view name;
+    size_t place = 0;
     Parsed parsed;
     bool open = false;  // being read: a use of it now is a cycle
   };
@@ -69,9 +73,10 @@ class Parser {
   void read_definitions() {
     while (lex_.accept("let")) {
       size_t place = lex_.place();
-      std::string_view name = lex_.word("the name of a jaxpr");
+      std::string_view name = lex_.name_before_braces("the name of a jaxpr");
       lex_.expect('=');
       Definition d;
+      d.name = name;
       d.place = lex_.place();
       lex_.skip_braces();
       lex_.expect("in");
@@ -83,7 +88,7 @@ class Parser {
   // Read where it is first meant; they may stand in any order.
   const Parsed& define(Definition& d) {
     if (d.parsed.jaxpr) return d.parsed;
-    if (d.open) lex_.fail_at(d.place, "a jaxpr that holds itself");
+    if (d.open) lex_.fail_at(d.place, "the jaxpr '", d.name.substr(0, 40), "' holds itself");
     d.open = true;
     size_t back = lex_.place();
     lex_.go_to(d.place);
@@ -99,16 +104,25 @@ class Parser {
     if (lex_.peek() == '{') {
       sub = read_jaxpr();
     } else {
-      std::string_view name = lex_.word("'{' or the name of a jaxpr");
-      auto it = definitions_.find(name);
-      if (it == definitions_.end())
-        lex_.fail_at(place, "no jaxpr is called '", name.substr(0, 40), "'");
-      sub = define(it->second);
+      sub = define(read_definition_name());
     }
     scope.result.depth = std::max(scope.result.depth, sub.depth + 1);
     scope.result.size += sub.size;
     check_limits(scope.result, place);
     return sub.jaxpr;
+  }
+
+  // Most are a word; those of nameless functions have blanks, and users may choose any.
+  Definition& read_definition_name() {
+    size_t place = lex_.place();
+    std::string_view name = lex_.peek_piece();
+    if (name.empty()) lex_.fail_expected("'{' or the name of a jaxpr");
+    auto it = definitions_.find(name);
+    if (it == definitions_.end()) it = definitions_.find(name = lex_.raw());
+    if (it == definitions_.end())
+      lex_.fail_at(place, "no jaxpr is called '", name.substr(0, 40), "'");
+    lex_.go_to(place + name.size());
+    return it->second;
   }
 
   void check_limits(const Parsed& p, size_t place) {
@@ -184,6 +198,8 @@ class Parser {
   Atom read_atom(Scope& scope) {
     if (at_literal(lex_)) return scope.jaxpr->add_literal(read_literal(session_, lex_));
     size_t place = lex_.place();
+    if (lex_.at_text(array_literal))
+      lex_.fail_at(place, "the numbers of an array are not in the text; make it an input");
     std::string_view name = lex_.word("a variable or a literal");
     auto it = scope.names.find(name);
     if (it == scope.names.end()) lex_.fail_at(place, "'", name.substr(0, 40), "' is not defined");
@@ -198,7 +214,8 @@ class Parser {
       e.results.push_back(read_binder("a result"));
     if (!lex_.accept('=') && !e.results.empty()) lex_.fail_expected("a result or '='");
     e.place = lex_.place();
-    e.primitive = &read_primitive();
+    e.primitive =
+        &read_primitive(e.results.empty() ? "an equation or 'in ('" : "the name of a primitive");
     if (lex_.accept('[')) {
       e.params = read_params(lex_, *e.primitive, [&] { return read_sub_jaxpr(scope); });
       lex_.expect(']');
@@ -222,9 +239,9 @@ class Parser {
       if (sig.params[i].kind == ParamKind::object) e.params[i] = e.primitive->unlinked(*name);
   }
 
-  const Primitive& read_primitive() {
+  const Primitive& read_primitive(const char* expected) {
     size_t place = lex_.place();
-    std::string_view name = lex_.word("the name of a primitive");
+    std::string_view name = lex_.hyphenated(expected);
     const Primitive* p = find_(our_name(name));
     if (!p)
       fail(Code::not_found, lex_.position(place), "no primitive is called '", name.substr(0, 40),
@@ -239,9 +256,19 @@ class Parser {
   // has no results, with `name[`.
   bool at_operand() {
     std::string_view word = lex_.peek_word();
+    if (lex_.at_text(array_literal)) return true;
     if (at_literal(lex_)) return word.empty() || !is_result();
     char sign = lex_.sign_after_word();
-    return !word.empty() && sign != ':' && sign != '[' && !(word == "in" && sign == '(');
+    if (sign == '[') return before_array(word);
+    return !word.empty() && sign != ':' && !(word == "in" && sign == '(');
+  }
+
+  bool before_array(std::string_view word) {
+    size_t back = lex_.place();
+    lex_.go_to(back + word.size());
+    bool array = lex_.at_text(array_literal);
+    lex_.go_to(back);
+    return array;
   }
 
   // `inf` and `nan` are names of variables too (the 5,752nd and the 8,802nd): results stand first
@@ -282,7 +309,7 @@ class Parser {
     try {
       e.primitive->abstract_eval(session_, avals_of(scope, e.operands), params, found);
     } catch (Error& error) {
-      if (broadcast_operands(scope, e)) {
+      if (broadcast(scope, e)) {
         found.clear();
         return infer(scope, e, params, found);
       }
@@ -292,39 +319,14 @@ class Parser {
     }
   }
 
-  // In JAX an operation without parameters takes numbers, and axes of size 1, among arrays. False
-  // when nothing is to be broadcast, or cannot be.
-  bool broadcast_operands(Scope& scope, Equation& e) {
+  // False when nothing is to be broadcast, or cannot be.
+  bool broadcast(Scope& scope, Equation& e) {
     const Primitive* p = find_("broadcast_in_dim");
-    if (!p || e.primitive->sig.n_params || e.operands.size() < 2 || e.results.size() != 1)
-      return false;
+    if (!p || e.primitive->sig.n_params || e.operands.size() < 2 || e.results.empty()) return false;
     const Shape& to = e.results[0].aval->shape;
-    bool any = false;
-    for (Atom a : e.operands) {
-      const Shape& from = scope.jaxpr->aval(a)->shape;
-      if (!from.empty() && !stretches(from, to)) return false;
-      any |= from != to;
-    }
-    for (Atom& a : e.operands)
-      if (scope.jaxpr->aval(a)->shape != to) a = broadcast(scope, *p, a, to);
-    return any;
-  }
-
-  static bool stretches(const Shape& from, const Shape& to) {
-    bool fits = from.size() == to.size();
-    for (size_t i = 0; fits && i < to.size(); ++i) fits = from[i] == to[i] || from[i] == 1;
-    return fits;
-  }
-
-  Atom broadcast(Scope& scope, const Primitive& p, Atom a, const Shape& to) {
-    Ints dims;
-    for (size_t i = 0; i < scope.jaxpr->aval(a)->ndim(); ++i) dims.push_back(int64_t(i));
-    std::vector<Param> values(p.sig.n_params);
-    values[p.sig.find("shape")] = to;
-    values[p.sig.find("broadcast_dimensions")] = dims;
-    ParamsRef params = session_.params().make(p.sig, std::move(values));
-    Aval aval = session_.aval(scope.jaxpr->aval(a)->dtype, to);
-    return Atom::var(scope.jaxpr->add_eqn(p, {&a, 1}, *params, {&aval, 1}, 0));
+    for (const Binder& b : e.results)
+      if (b.aval->shape != to) return false;
+    return broadcast_operands(*scope.jaxpr, *p, {e.operands.begin(), e.operands.size()}, to);
   }
 
   void check_results(const Equation& e, const Avals& found) {
@@ -335,8 +337,8 @@ class Parser {
       if (found[i] != e.results[i].aval)
         fail(found[i]->dtype == e.results[i].aval->dtype ? Code::shape : Code::dtype,
              lex_.position(e.results[i].place), "'", e.results[i].name.substr(0, 40), "' is ",
-             to_string(e.results[i].aval), ", but the result of ", e.primitive->name, " is ",
-             to_string(found[i]));
+             to_string(e.results[i].aval).substr(0, 200), ", but the result of ", e.primitive->name,
+             " is ", to_string(found[i]).substr(0, 200));
   }
 
   Session& session_;

@@ -47,9 +47,12 @@ Aval read_type(Session& session, Lexer& lex) {
   }
 }
 
+// What JAX prints for the element of a float0.
+static constexpr std::string_view no_element = "(b'',)";
+
 bool at_literal(Lexer& lex) {
   char c = lex.peek();
-  if ((c >= '0' && c <= '9') || c == '-') return true;
+  if ((c >= '0' && c <= '9') || c == '-' || lex.at_text(no_element)) return true;
   std::string_view word = lex.peek_word();
   return (word == "inf" || word == "nan" || word == "True" || word == "False") &&
          lex.sign_after_word() == ':';
@@ -74,11 +77,12 @@ static bool from_text(std::string_view text, T& out) {
 
 Array read_literal(Session& session, Lexer& lex) {
   size_t place = lex.place();
-  std::string_view text = lex.peek_number();
+  std::string_view text = lex.at_text(no_element) ? no_element : lex.peek_number();
   lex.go_to(place + text.size());
   lex.expect(':', " and the type of the literal");
   Aval aval = read_type(session, lex);
-  if (aval->ndim()) lex.fail_at(place, "a literal has rank 0, not ", to_string(aval));
+  if (aval->ndim())
+    lex.fail_at(place, "a literal has rank 0, not ", to_string(aval).substr(0, 200));
   Array a = Array::allocate(session, aval);
   if (aval->dtype == DType::float0) return a;
   bool read = visit_dtype(aval->dtype, [&]<class T>(Type<T>) {
@@ -150,11 +154,11 @@ static Param read_dtype(Lexer& lex) {
 }
 
 // A parameter of JAX's that has one value here. All arithmetic has the highest precision.
-static Param read_none(Lexer& lex) {
+static Param read_none(Lexer& lex, std::string_view name) {
   size_t place = lex.place();
   std::string_view value = lex.raw();
   if (value != "None" && !value.starts_with("Precision.") && !value.starts_with("(Precision."))
-    lex.fail_at(place, "expected None, got ", value.substr(0, 40));
+    lex.fail_at(place, "expected ", name, "=None, got ", value.substr(0, 40));
   return {};
 }
 
@@ -190,7 +194,6 @@ static Param read_value(Lexer& lex, ParamKind kind, const std::function<Object()
     case ParamKind::dims: return read_dims(lex);
     case ParamKind::dtype: return read_dtype(lex);
     case ParamKind::dtype_or_none: return lex.accept("None") ? Param() : read_dtype(lex);
-    case ParamKind::none: return read_none(lex);
     case ParamKind::word: return read_word(lex);
     case ParamKind::flags:
     case ParamKind::bools: return read_flags(lex);
@@ -202,22 +205,21 @@ static Param read_value(Lexer& lex, ParamKind kind, const std::function<Object()
 
 // ---- lists of parameters
 
-// Parameters that JAX has and this library does not, since they change no number.
-static bool is_extra(std::string_view name, std::string_view value) {
-  constexpr std::string_view with_any_value[] = {
-      "weak_type",       "donated_invars",       "keep_unused",
-      "inline",          "in_shardings",         "out_shardings",
-      "in_layouts",      "out_layouts",          "ctx_mesh",
-      "resource_env",    "compiler_options_kvs", "fwd_jaxpr_thunk",
-      "jvp_jaxpr_thunk", "jvp_jaxpr_fun",        "out_trees"};
-  constexpr std::string_view that_must_be_off[] = {"accuracy", "dimensions", "out_dtype",
-                                                   "symbolic_zeros"};
+// Parameters that JAX has and this library does not: what they may be, since it changes no number.
+// Null: no such parameter. Empty: anything. None: nothing else, or the like.
+static const char* value_of_extra(std::string_view name) {
+  constexpr std::string_view any[] = {
+      "donated_invars", "keep_unused",          "inline",    "in_shardings",   "out_shardings",
+      "in_layouts",     "out_layouts",          "ctx_mesh",  "resource_env",   "fwd_jaxpr_thunk",
+      "jvp_jaxpr_fun",  "compiler_options_kvs", "out_trees", "jvp_jaxpr_thunk"};
+  constexpr std::string_view none[] = {"accuracy", "dimensions", "out_dtype"};
   auto among = [&](auto& list) {
     return std::find(std::begin(list), std::end(list), name) != std::end(list);
   };
-  if (among(with_any_value)) return true;
-  return (value == "None" || value == "False") &&
-         (among(that_must_be_off) || name.ends_with("sharding"));
+  if (among(any)) return "";
+  if (among(none) || name.ends_with("sharding")) return "None";
+  if (name == "symbolic_zeros") return "False";
+  return name == "weak_type" ? "True or False" : nullptr;
 }
 
 static std::string names_of(const Signature& sig) {
@@ -226,6 +228,18 @@ static std::string names_of(const Signature& sig) {
     if (sig.params[i].kind != ParamKind::object)
       names += (names.empty() ? "" : ", ") + std::string(sig.params[i].name);
   return names.empty() ? "none" : names;
+}
+
+static void skip_extra(Lexer& lex, const Primitive& p, size_t place, std::string_view name) {
+  std::string_view value = lex.raw();
+  const char* expected = value_of_extra(name);
+  if (!expected)
+    lex.fail_at(place, p.name, ": no parameter ", name.substr(0, 40), "=", value.substr(0, 40),
+                "; its parameters: ", names_of(p.sig));
+  bool on = value == "True" && name == "weak_type";
+  if (*expected && !on && value != "None" && value != "False")
+    lex.fail_at(place, p.name, ": expected ", name.substr(0, 40), "=", expected, ", got ",
+                value.substr(0, 40));
 }
 
 std::vector<Param> read_params(Lexer& lex, const Primitive& p,
@@ -240,10 +254,11 @@ std::vector<Param> read_params(Lexer& lex, const Primitive& p,
     if (i < p.sig.n_params && p.sig.params[i].kind != ParamKind::object) {
       if (given[i]) lex.fail_at(place, p.name, ": the parameter ", name, " is given twice");
       given[i] = true;
-      values[i] = read_value(lex, p.sig.params[i].kind, read_jaxpr);
-    } else if (std::string_view value = lex.raw(); !is_extra(name, value)) {
-      lex.fail_at(place, p.name, ": no parameter ", name.substr(0, 40), "=", value.substr(0, 40),
-                  "; its parameters: ", names_of(p.sig));
+      ParamKind kind = p.sig.params[i].kind;
+      values[i] =
+          kind == ParamKind::none ? read_none(lex, name) : read_value(lex, kind, read_jaxpr);
+    } else {
+      skip_extra(lex, p, place, name);
     }
     lex.accept(',');
   }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <ctime>
 
 #include "core/error.hpp"
 #include "parse_texts.hpp"
@@ -81,6 +82,53 @@ TEST(ParseLimits, depth_and_size_are_limited) {
         << refusal(*session, deep);
   EXPECT_NE(refusal(*session, defined_in_order(100, 2, false)).find("16777216 equations"),
             std::string::npos);
+}
+
+constexpr size_t very_many = 100000;
+const std::string opening = "{ lambda ; a:f32[] b:f32[2]. let ", closing = " in (a,) }";
+
+std::string call_with(const std::string& parameters) {
+  return opening + "c:f32[] = jit[" + parameters + " jaxpr={ lambda ; a:f32[]. let in (a,) }] a" +
+         closing;
+}
+
+std::string timely_refusal(jv::Session& session, const std::string& text) {
+  std::clock_t start = std::clock();
+  std::string message = refusal(session, text);
+  EXPECT_LT((std::clock() - start) / CLOCKS_PER_SEC, 30) << text.substr(0, 200);
+  return message;
+}
+
+std::string many_definitions() {
+  std::string text;
+  for (size_t i = 0; i < very_many; ++i)
+    text += jv::str("let f", i, " = { lambda ; . let in () } in ");
+  return text + opening + closing;
+}
+
+// What a parser could look at again and again, each in seconds of this program's own time.
+TEST(ParseLimits, long_texts) {
+  auto session = make_session();
+  auto many = [](std::string_view piece) { return repeated(piece, very_many); };
+  for (const std::string& text :
+       {opening + many("_:f32[] = add nan:f32[] inf:f32[]\n") + closing,
+        opening + repeated("_:f32[2] = mul a b\n", very_many / 20) + closing,
+        opening + many(" = jit[name=f jaxpr={ lambda ; . let in () }]\n") + closing,
+        "let f g = { lambda ; . let in () } in" + opening + many(" = jit[name=f jaxpr=f g]\n") +
+            closing,
+        opening + "_:f32[] = " + many("\n ") + "sin" + many(" \n") + "a" + closing,
+        call_with("name=" + many("a b, c ")), call_with("name=f" + many(" inline=True")),
+        call_with("name=f donated_invars=(" + many("False, ") + ")"), many_definitions()})
+    EXPECT_EQ(timely_refusal(*session, text), "accepted") << text.substr(0, 200);
+  for (const std::string& text :
+       {"let f = " + many("{"), "let " + many("= "), call_with("name=" + many("(")),
+        opening + "_:f32[] = " + many("s-"), opening + many("_:f32[] "),
+        opening + "_:f32[] = sin " + many("1") + ":f32[]",
+        opening + "_:f32[" + many("1,") + "] = add a a" + closing}) {
+    std::string message = timely_refusal(*session, text);
+    EXPECT_TRUE(message.starts_with("line 1, column ")) << message.substr(0, 200);
+    EXPECT_LT(message.size(), 600u) << message.substr(0, 200);
+  }
 }
 
 // Each is accepted with a program that typechecks and prints, or refused with a message.

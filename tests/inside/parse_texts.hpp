@@ -77,6 +77,10 @@ inline constexpr JaxText jax_texts[] = {
      "{ lambda ; a:f32[3]. let\n    b:f32[] = reduce_sum[axes=(0,)] a\n  in (b,) }"},
     {"{ lambda ; a:f32[3]. let b:f32[3] = exp[accuracy=None] a in (b,) }",
      "{ lambda ; a:f32[3]. let\n    b:f32[3] = exp a\n  in (b,) }"},
+    {"{ lambda ; a:i32[]. let b:f32[] = convert_element_type[new_dtype=float32 sharding=None "
+     "weak_type=True] a in (b,) }",
+     "{ lambda ; a:i32[]. let\n    b:f32[] = convert_element_type[new_dtype=float32] a\n  in (b,) "
+     "}"},
     {"{ lambda ; a:f32[]. let b:f32[2,3] = broadcast_in_dim a in (b,) }",
      "{ lambda ; a:f32[]. let\n    b:f32[2,3] = broadcast_in_dim[broadcast_dimensions=() shape=(2, "
      "3)] a\n  in (b,) }"},
@@ -104,6 +108,14 @@ inline constexpr JaxText jax_texts[] = {
      "}"},
     {"{ lambda ; a:bool[] b:f32[2]. let c:f32[2] = select_n a b b in (c,) }",
      "{ lambda ; a:bool[] b:f32[2]. let\n    c:f32[2] = select_n a b b\n  in (c,) }"},
+    {"{ lambda ; a:u32[] b:u32[2]. let c:u32[2] d:u32[2] = threefry2x32 a a b b in (c, d) }",
+     "{ lambda ; a:u32[] b:u32[2]. let\n    c:u32[2] = broadcast_in_dim[broadcast_dimensions=() "
+     "shape=(2,)] a\n    d:u32[2] = broadcast_in_dim[broadcast_dimensions=() shape=(2,)] a\n    "
+     "e:u32[2] f:u32[2] = threefry2x32 c d b b\n  in (e, f) }"},
+    // an element of float0
+    {"{ lambda ; . let a:float0[3] = broadcast_in_dim (b'',):float0[] in (a, (b'',):float0[]) }",
+     "{ lambda ; . let\n    a:float0[3] = broadcast_in_dim[broadcast_dimensions=() shape=(3,)] "
+     "0.0:float0[]\n  in (a, 0.0:float0[]) }"},
     // other names
     {"{ lambda ; a:f32[]. let b:f32[] = add_any a a in (b,) }",
      "{ lambda ; a:f32[]. let\n    b:f32[] = add a a\n  in (b,) }"},
@@ -133,6 +145,19 @@ inline constexpr JaxText jax_texts[] = {
      "b:f32[] = jit[\n            jaxpr={ lambda ; a:f32[]. let\n                b:f32[] = neg "
      "a\n              in (b,) }\n            name=f\n          ] a\n        in (b,) }\n      "
      "name=<lambda>\n    ] a\n  in (b,) }"},
+    // names of any signs
+    {"let unnamed function = { lambda ; a:f32[]. let b:f32[] = neg a in (b,) } in\n{ lambda ; "
+     "c:f32[]. let\n    d:f32[] = jit[\n      name=<unnamed function>\n      jaxpr=unnamed "
+     "function\n    ] c\n  in (d,) }",
+     "{ lambda ; a:f32[]. let\n    b:f32[] = jit[\n      jaxpr={ lambda ; a:f32[]. let\n          "
+     "b:f32[] = neg a\n        in (b,) }\n      name=<unnamed function>\n    ] a\n  in (b,) }"},
+    {"let my-fn.1 [x=2] = { lambda ; . let in () } in\nlet my = { lambda ; . let in () } in\nlet "
+     "in "
+     "= { lambda ; . let in () } in\n{ lambda ; . let\n    jit[name=in jaxpr=in]\n    "
+     "jit[name=f jaxpr=my-fn.1 [x=2]]\n  in () }",
+     "{ lambda ; . let\n     = jit[\n      jaxpr={ lambda ; . let\n        in () }\n      "
+     "name=in\n    ]\n     = jit[\n      jaxpr={ lambda ; . let\n        in () }\n      "
+     "name=f\n    ]\n  in () }"},
     // results that the caller drops
     {"{ lambda ; a:f32[]. let _:f32[] _:f32[] b:f32[] = jit[name=f jaxpr={ lambda ; a:f32[]. let "
      "_:f32[] = sin a _:f32[] = cos a in (_, _, a) }] a in (b,) }",
