@@ -112,21 +112,28 @@ ValueRef while_loop(View& cx, Function& condition, Function& body, const ValueRe
   return noted("while_loop", [&] {
     Flat carry(cx, *init);
     Tree out;
-    auto keep = simplified(stage(cx.root(), carry.avals, [&](Operands a) {
-      Tracers truth = call_inside(cx, condition, {&carry.tree, 1}, a, out);
-      if (out->node != Node::leaf)
-        fail(Code::tree, "while_loop: the condition gives bool[], got the structure ", out->text());
-      Aval aval = truth[0].aval();
-      if (aval->dtype != DType::boolean || aval->ndim())
-        fail(aval->ndim() ? Code::shape : Code::dtype,
-             "while_loop: the condition gives bool[], got ", to_string(aval));
-      return truth;
-    }));
-    auto next = simplified(stage(cx.root(), carry.avals, [&](Operands a) {
-      Tracers leaves = call_inside(cx, body, {&carry.tree, 1}, a, out);
-      check_same("while_loop", "the body's carry", carry.tree, carry.avals, out, leaves);
-      return leaves;
-    }));
+    auto keep = simplified(stage(
+        cx.root(), carry.avals,
+        [&](Operands a) {
+          Tracers truth = call_inside(cx, condition, {&carry.tree, 1}, a, out);
+          if (out->node != Node::leaf)
+            fail(Code::tree, "while_loop: the condition gives bool[], got the structure ",
+                 out->text());
+          Aval aval = truth[0].aval();
+          if (aval->dtype != DType::boolean || aval->ndim())
+            fail(aval->ndim() ? Code::shape : Code::dtype,
+                 "while_loop: the condition gives bool[], got ", to_string(aval));
+          return truth;
+        },
+        "while_loop"));
+    auto next = simplified(stage(
+        cx.root(), carry.avals,
+        [&](Operands a) {
+          Tracers leaves = call_inside(cx, body, {&carry.tree, 1}, a, out);
+          check_same("while_loop", "the body's carry", carry.tree, carry.avals, out, leaves);
+          return leaves;
+        },
+        "while_loop"));
     Tracers results = while_loop(cx.root(), cx.place(), keep, next, carry.leaves);
     return unflatten_all(cx.session(), carry.tree, results);
   });
@@ -148,13 +155,26 @@ ValueRef fori_while(View& cx, const Tracer& lower, const Tracer& upper, Function
   Tracer bounds[] = {lower, upper};
   Tracers init = join(bounds, carry.leaves);
   auto keep = stage(cx.root(), avals_of(init), [&](Operands a) { return Tracers{lt(a[0], a[1])}; });
-  auto next = simplified(stage(cx.root(), avals_of(init), [&](Operands a) {
-    Tracers leaves = fori_step(cx, body, carry, a[0], a.subspan(2));
-    Tracer following[] = {add(a[0], full_like(a[0], 1)), a[1]};
-    return join(following, leaves);
-  }));
+  auto next = simplified(stage(
+      cx.root(), avals_of(init),
+      [&](Operands a) {
+        Tracers leaves = fori_step(cx, body, carry, a[0], a.subspan(2));
+        Tracer following[] = {add(a[0], full_like(a[0], 1)), a[1]};
+        return join(following, leaves);
+      },
+      "fori_loop"));
   Tracers results = while_loop(cx.root(), cx.place(), keep, next, init);
   return unflatten_all(cx.session(), carry.tree, Operands(results).subspan(2));
+}
+
+// Of a range of this dtype: none where it is empty.
+int64_t steps_between(const Array& lower, const Array& upper, DType dtype) {
+  int64_t first = element_i64(lower, 0), end = element_i64(upper, 0);
+  bool empty = is_unsigned(dtype) ? uint64_t(first) >= uint64_t(end) : first >= end;
+  uint64_t steps = empty ? 0 : uint64_t(end) - uint64_t(first);
+  if (steps > uint64_t(INT64_MAX))
+    fail(Code::invalid_argument, "fori_loop: ", steps, " steps are too many");
+  return int64_t(steps);
 }
 
 }  // namespace
@@ -172,16 +192,19 @@ ValueRef fori_loop(View& cx, const Value& lower, const Value& upper, Function& b
            to_string(high.aval()));
     Flat carry(cx, *init);
     if (!is_concrete(lower) || !is_concrete(upper)) return fori_while(cx, low, high, body, carry);
-    int64_t first = element_i64(numbers_of(cx, lower, "fori_loop"), 0),
-            end = element_i64(numbers_of(cx, upper, "fori_loop"), 0);
+    int64_t steps = steps_between(numbers_of(cx, lower, "fori_loop"),
+                                  numbers_of(cx, upper, "fori_loop"), low.dtype());
     Avals avals{low.aval()};
     avals.append(carry.avals);
-    auto step = simplified(stage(cx.root(), avals, [&](Operands a) {
-      Tracers leaves = fori_step(cx, body, carry, a[0], a.subspan(1));
-      Tracer following = add(a[0], full_like(a[0], 1));
-      return join(Operands(&following, 1), leaves);
-    }));
-    Loop loop{first < end ? end - first : 0};
+    auto step = simplified(stage(
+        cx.root(), avals,
+        [&](Operands a) {
+          Tracers leaves = fori_step(cx, body, carry, a[0], a.subspan(1));
+          Tracer following = add(a[0], full_like(a[0], 1));
+          return join(Operands(&following, 1), leaves);
+        },
+        "fori_loop"));
+    Loop loop{steps};
     Tracers results =
         scan(cx.root(), cx.place(), step, join(Operands(&low, 1), carry.leaves), {}, loop);
     return unflatten_all(cx.session(), carry.tree, Operands(results).subspan(1));
@@ -217,13 +240,16 @@ ValueRef scan(View& cx, Function& body, const ValueRef& init, const ValueRef& xs
     Tree trees[] = {carry.tree, rows.tree}, out;
     Avals avals = carry.avals;
     for (Aval x : rows.avals) avals.push_back(element_of(cx.session(), x));
-    auto step = simplified(stage(cx.root(), avals, [&](Operands a) {
-      Tracers leaves = call_inside(cx, body, trees, a, out);
-      if (out->node != Node::tuple || out->children.size() != 2)
-        fail(Code::tree, "scan: the body gives (carry, y), got the structure ", out->text());
-      check_same("scan", "the body's carry", carry.tree, carry.avals, out->children[0], leaves);
-      return leaves;
-    }));
+    auto step = simplified(stage(
+        cx.root(), avals,
+        [&](Operands a) {
+          Tracers leaves = call_inside(cx, body, trees, a, out);
+          if (out->node != Node::tuple || out->children.size() != 2)
+            fail(Code::tree, "scan: the body gives (carry, y), got the structure ", out->text());
+          check_same("scan", "the body's carry", carry.tree, carry.avals, out->children[0], leaves);
+          return leaves;
+        },
+        "scan"));
     Tracers results = scan(cx.root(), cx.place(), step, carry.leaves, rows.leaves, loop);
     return unflatten_all(cx.session(), out, results);
   });
@@ -236,9 +262,12 @@ ValueRef map_rows(View& cx, Function& f, const Flat& xs, Operands leaves, int64_
   Avals avals;
   for (const Tracer& x : leaves) avals.push_back(element_of(cx.session(), x.aval()));
   Tree out;
-  auto step = simplified(stage(cx.root(), avals, [&](Operands a) {
-    return call_inside(cx, f, {&xs.tree, 1}, a, out);
-  }));
+  auto step = simplified(stage(
+      cx.root(), avals,
+      [&](Operands a) {
+        return call_inside(cx, f, {&xs.tree, 1}, a, out);
+      },
+      "map"));
   return unflatten_all(cx.session(), out, scan(cx.root(), cx.place(), step, {}, leaves, {length}));
 }
 

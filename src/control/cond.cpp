@@ -18,11 +18,14 @@ class Branches {
   Branches(Context& cx, size_t n, Operands args, const BranchFn& branch)
       : cx_(cx), in_(avals_of(args)) {
     for (size_t k = 0; k < n; ++k)
-      closed_.push_back(stage(cx, in_, [&](Operands a) {
-        Tracers all = branch(k, a);
-        note(all);
-        return present(all);
-      }));
+      closed_.push_back(stage(
+          cx, in_,
+          [&](Operands a) {
+            Tracers all = branch(k, a);
+            note(all);
+            return present(all);
+          },
+          "cond"));
     for (size_t k = 0; k < n; ++k)
       if (has_[k] != any_) fill(k);
     for (auto& c : closed_)

@@ -131,12 +131,24 @@ Both while_jvp(JvpTrace& t, const While& w, Operands x, Operands dx) {
   return {Tracers(Operands(all).subspan(0, n)), spread(flow.out, Operands(all).subspan(n))};
 }
 
+constexpr const char* no_reverse_mode =
+    "has no reverse mode, since the number of steps is not known beforehand; use a scan, a "
+    "fori_loop "
+    "between numbers, or a rule of your own";
+
 // In linearize the values run below; the tangents' loop, which must know when to stop, is the whole
 // of both, recorded where the tangents are.
 void while_linearize(JvpTrace& t, const Primitive& p, Operands x, Operands dx, const Params& params,
                      Tracers& y, Tracers& dy) {
   Retracing retracing(t);
-  Both both = while_jvp(t, While(params), x, dx);
+  Both both;
+  try {
+    both = while_jvp(t, While(params), x, dx);
+  } catch (const Error& e) {
+    bool reverse = t.linearizing() && t.verb() != std::string_view("linearize");
+    if (!reverse || !e.is(Code::fwd_mode)) throw;
+    fail(Code::no_transpose, p.name, ": ", no_reverse_mode);
+  }
   dy = both.dy;
   y = t.linearizing() ? bind_at(home_of(t.cx, x), p, x, ParamsRef(&params)) : both.y;
 }
@@ -248,6 +260,7 @@ constexpr Primitive while_p = define({
     .linearize = while_linearize,
     .batch_all = while_batch,
     .dce = while_dce,
+    .no_transpose = no_reverse_mode,
     .internal = true,
 });
 

@@ -105,6 +105,7 @@ struct Primitive {
   Dce dce = nullptr;
   // What stands for the rule in a program that was read from text, which cannot say it.
   Object (*unlinked)(const std::string& name) = nullptr;
+  const char* no_transpose = nullptr;  // for users: why there is none, and what to do instead
   // Which inputs of the jaxprs that an equation holds are known in its transpose, from which
   // operands are; null: they are the operands.
   Small<bool, 8> (*known_inside)(const Params&, std::span<const bool> known) = nullptr;

@@ -61,8 +61,8 @@ class StageTrace final : public Trace {
 
 // Traces f on inputs of these types: f(operands) -> results.
 template <class F>
-StageTrace::Closed stage(Context& cx, std::span<const Aval> in, F&& f) {
-  Live<StageTrace> trace(cx);
+StageTrace::Closed stage(Context& cx, std::span<const Aval> in, F&& f, const char* verb = "jit") {
+  Live<StageTrace> trace(cx, verb);
   Tracers args;
   for (Aval aval : in) args.push_back(trace->input(aval));
   return trace->close(f(Operands(args)));

@@ -137,6 +137,7 @@ static void check_eqn(const Jaxpr& j, const Eqn& e, const std::vector<bool>& lin
     known.push_back(a.is_literal() || !linear[a.index()]);
     if (known.back()) continue;
     ++n_linear;
+    if (p.no_transpose) fail(Code::no_transpose, p.name, ": ", p.no_transpose);
     if (!transposable(p) || (p.transpose && !p.sig.operand(i).linear))
       fail(Code::no_transpose, p.name, ": is not linear in ", p.sig.operand(i).name,
            ", so it has no transpose");

@@ -1,4 +1,4 @@
-// Group W, row W5: every rule of the table inside loops and branches. checkpoint is not there yet.
+// Group W, row W5: every rule of the table inside loops, branches and checkpoints.
 
 #include "matrix.hpp"
 
@@ -116,6 +116,23 @@ jaxvjp_value* in_scan_in_cond(jaxvjp_context* cx, jaxvjp_function* f, jaxvjp_val
   return in_cond<false>(cx, looped, a);
 }
 
+// ------------------------------------------------------------------------------------- checkpoints
+
+template <int32_t policy>
+jaxvjp_value* in_checkpoint(jaxvjp_context* cx, jaxvjp_function* f, jaxvjp_value* a) {
+  return apply(cx, jaxvjp_checkpoint(cx, f, policy), a);
+}
+jaxvjp_value* in_checkpoint_in_scan(jaxvjp_context* cx, jaxvjp_function* f, jaxvjp_value* a) {
+  return in_scan_of_carries(cx, jaxvjp_checkpoint(cx, f, 0), a);
+}
+jaxvjp_value* in_scan_in_checkpoint(jaxvjp_context* cx, jaxvjp_function* f, jaxvjp_value* a) {
+  auto* looped = scalar_function(cx, [f](auto cx, auto a) { return in_scan_of_rows(cx, f, a); });
+  return jaxvjp_call1(cx, jaxvjp_checkpoint(cx, looped, 0), a);
+}
+jaxvjp_value* in_checkpoint_in_cond(jaxvjp_context* cx, jaxvjp_function* f, jaxvjp_value* a) {
+  return in_cond<true>(cx, jaxvjp_checkpoint(cx, f, 0), a);
+}
+
 const struct {
   const char* name;
   Inside how;
@@ -137,6 +154,12 @@ const struct {
     {"switch, last", in_switch<2>},
     {"cond in scan", in_cond_in_scan},
     {"scan in cond", in_scan_in_cond},
+    {"checkpoint, nothing", in_checkpoint<JAXVJP_CHECKPOINT_NOTHING>},
+    {"checkpoint, dots", in_checkpoint<JAXVJP_CHECKPOINT_DOTS>},
+    {"checkpoint, named", in_checkpoint<JAXVJP_CHECKPOINT_NAMED>},
+    {"checkpoint in scan", in_checkpoint_in_scan},
+    {"scan in checkpoint", in_scan_in_checkpoint},
+    {"checkpoint in cond", in_checkpoint_in_cond},
 };
 
 }  // namespace
@@ -213,17 +236,19 @@ jaxvjp_value* in_fori_loop_to(jaxvjp_context* cx, jaxvjp_function* f, jaxvjp_val
   return jaxvjp_fori_loop(cx, jaxvjp_i64(cx, 0), end, body, num(cx, 0));
 }
 
-// f = x^2 with the rules 10 x ct and 10 x t.
-Rule with_forward_mode(int32_t forward) {
+// f = x^2 with the rules 10 x ct and 10 x t, both of them written, or one made from the other.
+jaxvjp_function* with_forward_mode(jaxvjp_context* cx, const std::string& which) {
+  const JvpFn jvp = [](auto cx, auto x, auto t) -> Jvp {
+    jaxvjp_value* slope = times(cx, 10, x[0]);
+    return {jaxvjp_call1(cx, jaxvjp_self(cx), x[0]), jaxvjp_mul(cx, slope, t[0])};
+  };
   Rule rule = tenfold_again();
-  if (forward == JAXVJP_FORWARD_REFUSE)
-    rule.jvp = [](auto cx, auto x, auto t) -> Jvp {
-      jaxvjp_value* slope = times(cx, 10, x[0]);
-      return {jaxvjp_call1(cx, jaxvjp_self(cx), x[0]), jaxvjp_mul(cx, slope, t[0])};
-    };
-  rule.forward = forward;
-  return rule;
+  if (which == "custom_jvp") return custom_jvp(cx, "f", rule.primal, jvp);
+  if (which == "both rules") rule.jvp = jvp;
+  else rule.forward = JAXVJP_FORWARD_TRANSPOSE_BWD;
+  return custom_vjp(cx, "f", std::move(rule));
 }
+const char* const forward_modes[] = {"both rules", "transposed bwd", "custom_jvp"};
 
 }  // namespace
 
@@ -238,21 +263,38 @@ TEST_P(ConformanceW, W5_while_has_a_value_only) {
 }
 
 TEST(ConformanceWLoops, W5_while_with_a_forward_mode) {
-  for (int32_t forward : {JAXVJP_FORWARD_REFUSE, JAXVJP_FORWARD_TRANSPOSE_BWD}) {
+  for (const char* which : forward_modes) {
     Context cx;
-    auto* g = inside(cx, in_while, custom_vjp(cx, "f", with_forward_mode(forward)));
-    auto* slope = jaxvjp_jacfwd(cx, g, nullptr);
-    for (auto [h, how] : eager_and_jit(cx, slope)) {
-      SCOPED_TRACE(std::string(how) + ", forward " + std::to_string(forward));
+    auto* g = inside(cx, in_while, with_forward_mode(cx, which));
+    for (auto [h, how] : eager_and_jit(cx, jaxvjp_jacfwd(cx, g, nullptr))) {
+      SCOPED_TRACE(std::string(which) + ", " + how);
       EXPECT_TRUE(near(cx, jaxvjp_call1(cx, h, num(cx, 3)), 30.0));
       EXPECT_TRUE(near(cx, jaxvjp_call1(cx, jaxvjp_jacfwd(cx, h, nullptr), num(cx, 3)), 10.0));
       EXPECT_TRUE(near(cx, jaxvjp_call1(cx, vmap(cx, h, {}), vec(cx, {1, 2})), {10, 20}));
     }
     for (auto [h, how] : eager_and_jit(cx, grad(cx, g))) {
-      SCOPED_TRACE(how);
+      SCOPED_TRACE(std::string(which) + ", " + how);
       EXPECT_TRUE(fails(cx, jaxvjp_call1(cx, h, num(cx, 3)), JAXVJP_NO_TRANSPOSE, {"while"}));
     }
   }
+}
+
+// Both modes, in every order.
+TEST(ConformanceWLoops, W5_rules_with_a_forward_mode) {
+  const auto forward = [](jaxvjp_context* cx, auto f) { return jaxvjp_jacfwd(cx, f, nullptr); };
+  for (const char* which : forward_modes)
+    for (const auto& composition : compositions) {
+      Context cx;
+      auto* g = inside(cx, composition.how, with_forward_mode(cx, which));
+      jaxvjp_value* x = num(cx, 3);
+      for (auto* first : {grad(cx, g), forward(cx, g)})
+        for (auto* second : {grad(cx, first), forward(cx, first)})
+          for (bool jitted : {false, true}) {
+            SCOPED_TRACE(std::string(which) + " in " + composition.name + (jitted ? ", jit" : ""));
+            EXPECT_TRUE(near(cx, jaxvjp_call1(cx, jitted ? jit(cx, first) : first, x), 30.0));
+            EXPECT_TRUE(near(cx, jaxvjp_call1(cx, jitted ? jit(cx, second) : second, x), 10.0));
+          }
+    }
 }
 
 // Where the bounds have numbers, also while f is differentiated, a fori_loop has a reverse mode.
@@ -267,6 +309,23 @@ TEST_P(ConformanceW, W5_fori_loop_with_a_bound_that_is_an_argument) {
   EXPECT_TRUE(near(cx, call_at(made(g), args), 3 * row().value));
   jaxvjp_value* eager_slope = call_at(partial(g, 0), args);
   EXPECT_TRUE(near(cx, eager_slope, 3 * row().rule[0]));
+}
+
+TEST_P(ConformanceW, W5_while_has_no_reverse_mode) {
+  auto* g = inside(cx, in_while, make());
+  for (Derivative derivative : {jaxvjp_grad, jaxvjp_value_and_grad, jaxvjp_jacrev}) {
+    jaxvjp_value* slope = call_at(made(all(derivative, g)), point());
+    EXPECT_TRUE(fails(cx, slope, JAXVJP_NO_TRANSPOSE, {"while"}));
+  }
+  auto* f = make();
+  const size_t count = n();
+  auto* looped = function(cx, "g", [=](auto cx, auto args) {
+    return in_fori_loop_to(cx, f, jaxvjp_tuple(cx, args.items, count), args[count]);
+  });
+  std::vector<jaxvjp_value*> args = point();
+  args.push_back(jaxvjp_i64(cx, 3));
+  jaxvjp_value* staged_slope = call_at(jit(cx, partial(looped, 0)), args);
+  EXPECT_TRUE(fails(cx, staged_slope, JAXVJP_NO_TRANSPOSE, {"while", "scan"}));
 }
 
 }  // namespace conformance
