@@ -263,7 +263,6 @@ class Grad final : public DerivedFunction {
       aux = out->items[1];
     }
     check_scalar(name(), *loss);
-    check_reverse(l);
     ValueRef gradient = gradient_of(cx, l, argnums);
     if (with_value_) return tuple_of(cx, Values{out, gradient});
     return options_.has_aux ? tuple_of(cx, Values{gradient, aux}) : gradient;
@@ -287,7 +286,7 @@ class Grad final : public DerivedFunction {
     }
     size_t n = known.size();
     known.resize(l.flat.linear->invars.size());
-    Tracers found = transpose(cx.root(), *l.flat.linear, known, cts), back;
+    Tracers found = checked_transpose(cx.root(), *l.flat.linear, known, cts), back;
     for (bool p : l.perturbed) back.push_back(p ? found[n++] : Tracer());
     back = instantiate_wanted(cx, back, l, argnums);
     Values gradients = unflatten_args(cx.session(), l.args.trees, back), picked;

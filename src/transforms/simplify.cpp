@@ -4,6 +4,8 @@
 #include <cstring>
 #include <unordered_set>
 
+#include "transforms/marks.hpp"
+
 namespace jv {
 namespace {
 
@@ -18,24 +20,24 @@ bool has_effects(const Eqn& e) {
 
 // What a backward pass finds: the equations that are needed, and those of which only a part is.
 struct Liveness {
-  std::vector<bool> eqns, vars;
+  Marks eqns, vars;
   std::unordered_map<size_t, Pruned> pruned;
   bool all = true;  // every equation is live
 };
 
-bool any_used(const Eqn& e, const std::vector<bool>& vars) {
+bool any_used(const Eqn& e, const Marks& vars) {
   for (uint32_t i = 0; i < e.n_results; ++i)
     if (vars[e.first_result + i]) return true;
   return false;
 }
 
-Small<bool, 4> used_results(const Eqn& e, const std::vector<bool>& vars) {
+Small<bool, 4> used_results(const Eqn& e, const Marks& vars) {
   return Small<bool, 4>(vars.begin() + e.first_result, vars.begin() + e.first_result + e.n_results);
 }
 
 // `inner`: what is dead inside equations that hold jaxprs is found too, and taken out.
 Liveness find_live(const Jaxpr& j, bool inner) {
-  Liveness live{std::vector<bool>(j.eqns.size()), std::vector<bool>(j.vars.size()), {}, true};
+  Liveness live{Marks(j.eqns.size()), Marks(j.vars.size()), {}, true};
   auto use = [&](Atom a) {
     if (!a.is_literal()) live.vars[a.index()] = true;
   };
@@ -154,6 +156,9 @@ class Rewriter {
   }
 
   bool fold(const Eqn& e, std::span<const Atom> in, Aval out) {
+    // Without parameters only a number among the operands makes the result one of them.
+    auto number = [&](Atom a) { return a.is_literal() || splat_[a.index()]; };
+    if (e.params->values.empty() && std::none_of(in.begin(), in.end(), number)) return false;
     Avals avals;
     Arrays splats;
     for (Atom a : in) avals.push_back(fresh_->aval(a)), splats.push_back(splat(a));
@@ -259,7 +264,7 @@ JaxprRef simplify(const JaxprRef& j) {
 // Drops the inputs that are not used, except those that `keep` says.
 template <class Keep>
 static Ref<Jaxpr> drop_inputs(const Jaxpr& j, Small<bool, 4>& kept, Keep keep) {
-  std::vector<bool> used = find_live(j, false).vars;
+  Marks used = find_live(j, false).vars;
   auto fresh = make_ref<Jaxpr>(j);
   fresh->invars.clear();
   for (size_t i = 0; i < j.invars.size(); ++i) {

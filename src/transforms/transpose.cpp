@@ -4,6 +4,7 @@
 
 #include "primitives/ops.hpp"
 #include "transforms/jvp.hpp"
+#include "transforms/marks.hpp"
 
 namespace jv {
 namespace {
@@ -11,8 +12,8 @@ namespace {
 bool transposable(const Primitive& p) { return p.transpose || p.transpose_all; }
 
 // Which variables depend on a linear input.
-std::vector<bool> find_linear(const Jaxpr& j, const std::vector<bool>& input) {
-  std::vector<bool> linear(j.vars.size());
+Marks find_linear(const Jaxpr& j, const Marks& input) {
+  Marks linear(j.vars.size());
   for (size_t i = 0; i < j.invars.size(); ++i) linear[j.invars[i]] = input[i];
   for (const Eqn& e : j.eqns) {
     bool any = false;
@@ -27,6 +28,45 @@ Trace& innermost_home(Context& cx, Operands known, Operands cts) {
   return a.depth > b.depth ? a : b;
 }
 
+void check_eqn(const Jaxpr& j, const Eqn& e, const Marks& linear) {
+  const Primitive& p = *e.primitive;
+  Flags known;
+  size_t n_linear = 0;
+  for (size_t i = 0; i < e.n_operands; ++i) {
+    Atom a = j.operands(e)[i];
+    known.push_back(a.is_literal() || !linear[a.index()]);
+    if (known.back()) continue;
+    ++n_linear;
+    if (p.no_transpose) fail(Code::no_transpose, p.name, ": ", p.no_transpose);
+    if (!transposable(p) || (p.transpose && !p.sig.operand(i).linear))
+      fail(Code::no_transpose, p.name, ": is not linear in ", p.sig.operand(i).name,
+           ", so it has no transpose");
+  }
+  if (n_linear > 1 && p.transpose && p.linearity == Linearity::bilinear)
+    fail(Code::no_transpose, p.name, ": a product of two linear values has no transpose");
+  if (e.params->plain()) return;
+  if (p.known_inside) known = p.known_inside(*e.params, known);
+  for_sub_jaxprs(*e.params, [&](const Jaxpr& sub) { check_transposable(sub, known); });
+}
+
+// Of the equations that an output needs.
+void check_live(const Jaxpr& j, const Marks& linear) {
+  Marks used(j.vars.size());
+  auto use = [&](Atom a) {
+    if (!a.is_literal()) used[a.index()] = true;
+  };
+  for (Atom a : j.outs) use(a);
+  for (size_t k = j.eqns.size(); k-- > 0;) {
+    const Eqn& e = j.eqns[k];
+    bool needed = false;
+    for (Var v = e.first_result; v < e.first_result + e.n_results; ++v)
+      needed = needed || (used[v] && linear[v]);
+    if (!needed) continue;
+    check_eqn(j, e, linear);
+    for (Atom a : j.operands(e)) use(a);
+  }
+}
+
 class Transposer {
  public:
   Transposer(Context& cx, const Jaxpr& j, Operands known, Operands cts)
@@ -35,7 +75,7 @@ class Transposer {
         home_(innermost_home(cx, known, cts)),
         known_(j.vars.size()),
         ct_(j.vars.size()) {
-    std::vector<bool> input;
+    Marks input;
     for (size_t i = 0; i < known.size(); ++i) {
       input.push_back(!known[i]);
       known_[j.invars[i]] = known[i];
@@ -43,6 +83,8 @@ class Transposer {
     for (size_t i = 0; i < j.consts.size(); ++i) known_[j.constvars[i]] = cx.tracer(j.consts[i]);
     linear_ = find_linear(j, input);
   }
+
+  void check() const { check_live(j_, linear_); }
 
   Tracers run(Operands cts) {
     KeepLocation keep(cx_);
@@ -119,7 +161,7 @@ class Transposer {
   const Jaxpr& j_;
   Trace& home_;
   std::vector<Tracer> known_, ct_;
-  std::vector<bool> linear_;
+  Marks linear_;
 };
 
 }  // namespace
@@ -128,45 +170,16 @@ Tracers transpose(Context& cx, const Jaxpr& j, Operands known, Operands cts) {
   return Transposer(cx, j, known, cts).run(cts);
 }
 
-static void check_eqn(const Jaxpr& j, const Eqn& e, const std::vector<bool>& linear) {
-  const Primitive& p = *e.primitive;
-  Flags known;
-  size_t n_linear = 0;
-  for (size_t i = 0; i < e.n_operands; ++i) {
-    Atom a = j.operands(e)[i];
-    known.push_back(a.is_literal() || !linear[a.index()]);
-    if (known.back()) continue;
-    ++n_linear;
-    if (p.no_transpose) fail(Code::no_transpose, p.name, ": ", p.no_transpose);
-    if (!transposable(p) || (p.transpose && !p.sig.operand(i).linear))
-      fail(Code::no_transpose, p.name, ": is not linear in ", p.sig.operand(i).name,
-           ", so it has no transpose");
-  }
-  if (n_linear > 1 && p.transpose && p.linearity == Linearity::bilinear)
-    fail(Code::no_transpose, p.name, ": a product of two linear values has no transpose");
-  if (e.params->plain()) return;
-  if (p.known_inside) known = p.known_inside(*e.params, known);
-  for_sub_jaxprs(*e.params, [&](const Jaxpr& sub) { check_transposable(sub, known); });
+Tracers checked_transpose(Context& cx, const Jaxpr& j, Operands known, Operands cts) {
+  Transposer transposer(cx, j, known, cts);
+  transposer.check();
+  return transposer.run(cts);
 }
 
 void check_transposable(const Jaxpr& j, std::span<const bool> known) {
-  std::vector<bool> input;
+  Marks input;
   for (bool k : known) input.push_back(!k);
-  std::vector<bool> linear = find_linear(j, input);
-  std::vector<bool> used(j.vars.size());
-  auto use = [&](Atom a) {
-    if (!a.is_literal()) used[a.index()] = true;
-  };
-  for (Atom a : j.outs) use(a);
-  for (size_t k = j.eqns.size(); k-- > 0;) {
-    const Eqn& e = j.eqns[k];
-    bool needed = false;
-    for (Var v = e.first_result; v < e.first_result + e.n_results; ++v)
-      needed = needed || (used[v] && linear[v]);
-    if (!needed) continue;
-    check_eqn(j, e, linear);
-    for (Atom a : j.operands(e)) use(a);
-  }
+  check_live(j, find_linear(j, input));
 }
 
 }  // namespace jv

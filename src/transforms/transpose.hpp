@@ -9,6 +9,8 @@ namespace jv {
 // Cotangents of the inputs of `j` that `known` leaves null (the linear ones), from those of its
 // outputs. Null is zero, in and out.
 Tracers transpose(Context& cx, const Jaxpr& j, Operands known, Operands cts);
+// The same, and NO_TRANSPOSE first where an equation that is needed has none.
+Tracers checked_transpose(Context& cx, const Jaxpr& j, Operands known, Operands cts);
 
 // NO_TRANSPOSE where an equation of the linear jaxpr cannot be transposed. Asked when reverse mode
 // begins, not by the pullback.

@@ -309,3 +309,24 @@ TEST(ConformanceE, E10_static_arguments_arrive_as_they_are) {
     EXPECT_EQ(bits, "FT");
   }
 }
+
+TEST(ConformanceE, E9_under_checkpoint) {
+  Context cx;
+  jaxvjp_function* f =
+      custom_vjp(cx, "f",
+                 {.fwd = [](auto cx, auto args) -> Fwd {
+                    EXPECT_EQ(jaxvjp_is_perturbed(cx, args[0]), 1);
+                    return {args[0], jaxvjp_none(cx)};
+                  },
+                  .bwd = [](auto cx, auto, auto ct, auto slots) { slots[0] = times(cx, 3, ct); },
+                  .primal = [](auto, auto args) { return args[0]; },
+                  .flags = JAXVJP_SYMBOLIC_ZEROS});
+  jaxvjp_function* twice = function(cx, "twice", [f](auto cx, auto args) {
+    return jaxvjp_call1(cx, f, jaxvjp_call1(cx, f, args[0]));
+  });
+  jaxvjp_function* kept = jaxvjp_checkpoint(cx, twice, JAXVJP_CHECKPOINT_NOTHING);
+  for (auto [g, how] : eager_and_jit(cx, jaxvjp_grad(cx, kept, nullptr))) {
+    SCOPED_TRACE(how);
+    EXPECT_TRUE(near(cx, jaxvjp_call1(cx, g, jaxvjp_f64(cx, 3)), 9.0));
+  }
+}

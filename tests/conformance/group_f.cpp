@@ -265,3 +265,32 @@ TEST(ConformanceF, F9_array_like_data_belongs_in_ordinary_arguments) {
   }
   EXPECT_EQ(counts.fwd, 1);
 }
+
+// 3 sin(g(x)) with the rule 6 cos(2 x) ct, for a g that is an argument.
+TEST(ConformanceF, F8_function_arguments_under_checkpoint) {
+  Context cx;
+  jaxvjp_function* f = custom_vjp(
+      cx, "f",
+      {.fwd = [](auto cx, auto args) -> Fwd {
+         return {call(cx, jaxvjp_self(cx), args), args[1]};
+       },
+       .bwd =
+           [](auto cx, auto x, auto ct, auto slots) {
+             slots[1] = times(cx, 6, jaxvjp_mul(cx, jaxvjp_cos(cx, times(cx, 2, x)), ct));
+           },
+       .primal =
+           [](auto cx, auto args) {
+             jaxvjp_value* inner = jaxvjp_call1(cx, jaxvjp_as_function(cx, args[0]), args[1]);
+             return times(cx, 3, jaxvjp_sin(cx, inner));
+           }});
+  jaxvjp_value* g = jaxvjp_from_function(
+      cx, function(cx, "g", [](auto cx, auto args) { return times(cx, 2, args[0]); }));
+  jaxvjp_function* kept = jaxvjp_checkpoint(cx, f, JAXVJP_CHECKPOINT_NOTHING);
+  jaxvjp_value* x = jaxvjp_f64(cx, 0.5);
+  for (auto [h, how] : eager_and_jit(cx, kept)) {
+    SCOPED_TRACE(how);
+    EXPECT_TRUE(near(cx, call(cx, h, {g, x}), 3 * std::sin(1.0)));
+    jaxvjp_value* gradients = call(cx, with(jaxvjp_grad, cx, h, {1}), {g, x});
+    EXPECT_TRUE(near(cx, jaxvjp_get(cx, gradients, 0), 6 * std::cos(1.0)));
+  }
+}

@@ -47,6 +47,23 @@ TEST(ConformanceK, K2_fwd_that_calls_f_keeps_the_rule) {
     }
 }
 
+TEST(ConformanceK, K6_gradients_of_checkpointed_gradients) {
+  Context cx;
+  auto* f = custom_vjp(cx, "f", doubled_sine());
+  auto* plain = compose(cx, f, f);
+  auto* again = plain;
+  for (int order = 0; order < 4; order++) {
+    SCOPED_TRACE(order);
+    again = jaxvjp_checkpoint(cx, again, JAXVJP_CHECKPOINT_NOTHING);
+    const double expected =
+        jaxvjp_item(cx, jaxvjp_call1(cx, nth_grad(cx, plain, order), jaxvjp_f64(cx, 2)));
+    for (auto [d, how] : eager_and_jit(cx, again)) {
+      SCOPED_TRACE(how);
+      EXPECT_TRUE(near(cx, jaxvjp_call1(cx, d, jaxvjp_f64(cx, 2)), expected));
+    }
+    again = grad(cx, again);
+  }
+}
 TEST(ConformanceK, K2_fwd_by_operations_is_differentiated_as_it_stands) {
   Context cx;
   Rule rule = doubled_sine();
