@@ -83,11 +83,11 @@ class BoundRule final : public CustomRule {
       if (!rule_->fwd) return primal_of_jvp(cx, args);
       Tracers out;
       Flags none(args.size(), false);
-      run_fwd(cx, staging_of(cx), args, none, out);
+      run_fwd(cx, staging_of(cx, args), args, none, out);
       return out;
     }
     ValueRef result;
-    call(cx, staging_of(cx), args, RuleFrame{rule_, {}, {}, {}}, "primal",
+    call(cx, staging_of(cx, args), args, RuleFrame{rule_, {}, {}, {}}, "primal",
          [&](View& view, jaxvjp_value* const* handles, size_t n) {
            jaxvjp_value* out = nullptr;
            int32_t code = rule_->primal(wrap(&view), rule_->user, handles, n, &out);
@@ -173,9 +173,10 @@ class BoundRule final : public CustomRule {
 
   // A primal that is being recorded has a staging context; a rule's re-trace has not, so that what
   // depends on constants alone is done at once.
-  static StageTrace* staging_of(Context& cx) {
+  static StageTrace* staging_of(Context& cx, Operands args) {
     auto* top = dynamic_cast<StageTrace*>(&cx.top());
-    return top && !top->linear() ? top : nullptr;
+    bool recorded = args.empty() ? !cx.rule_call : &args[0].trace() == top;
+    return top && recorded && !top->linear() ? top : nullptr;
   }
 
   Residuals run_fwd(Context& cx, StageTrace* staging, Operands args,

@@ -218,6 +218,26 @@ void cond_transpose(Context& cx, const Primitive&, Operands ct, Operands x, std:
   back.append(found);
 }
 
+// The operands as branch k sees them where each element has its own index: the same numbers, but no
+// derivative comes back from elements that take another branch. There it may be infinite, and zero
+// times that is NaN.
+Small<Mapped, 4> operands_of(BatchTrace& t, std::span<const Mapped> in, const Tracer& index,
+                             size_t k) {
+  Tracer number = full_like(index, double(k)), here = eq(index, number);
+  Small<Mapped, 4> args;
+  for (const Mapped& m : in) {
+    if (!is_float(m.value.dtype())) {
+      args.push_back(m);
+      continue;
+    }
+    Tracer x = materialise(m, t.size);
+    Tracer fixed = stop_gradient(x);
+    Tracer at = broadcast_in_dim(here, Ints(x.shape()), {0});
+    args.push_back({select(at, x, fixed), true});
+  }
+  return args;
+}
+
 // Each element has its own index: all branches run, and the results are chosen from.
 void choose(BatchTrace& t, std::span<const Mapped> in, const std::vector<JaxprRef>& all,
             Small<Mapped, 2>& out) {
@@ -225,10 +245,11 @@ void choose(BatchTrace& t, std::span<const Mapped> in, const std::vector<JaxprRe
   Tracer index = maximum(in[0].value, first);
   index = minimum(index, last);
   std::vector<Tracers> results;
-  for (const JaxprRef& j : all) {
+  for (size_t k = 0; k < all.size(); ++k) {
     Tracers values;
+    auto args = operands_of(t, in.subspan(1), index, k);
     for (const Mapped& m : batch(
-             t.cx, [&](Operands a) { return eval_jaxpr(t.cx, *j, a); }, in.subspan(1), t.size))
+             t.cx, [&](Operands a) { return eval_jaxpr(t.cx, *all[k], a); }, args, t.size))
       values.push_back(materialise(m, t.size));
     results.push_back(values);
   }

@@ -35,6 +35,9 @@ void scan_aval(Session& session, std::span<const Aval> in, const Params& params,
     fail(Code::invalid_argument, "scan: num_consts and num_carry do not fit ", in.size(),
          " operands");
   Scan s(params);
+  if (params.ints("linear").size() != in.size())
+    fail(Code::invalid_argument, "scan: linear has ", params.ints("linear").size(), " entries for ",
+         in.size(), " operands");
   if (s.loop.length < 0) fail(Code::invalid_argument, "scan: the length is ", s.loop.length);
   Avals inside(in.subspan(0, s.n_consts + s.n_carry));
   for (Aval x : s.xs(in)) {

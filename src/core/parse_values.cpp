@@ -279,6 +279,7 @@ static Param default_of(const Signature::Param& param, std::span<const Aval> in,
       return {};
     case ParamKind::integer:  // of a custom rule's call, as JAX prints it
       return param.name == "num_consts" ? Param(int64_t{0}) : Param();
+    case ParamKind::bools: return Ints(in.size(), 0);
     default: return {};
   }
 }

@@ -4,8 +4,8 @@
 
 namespace jv {
 
-StageTrace::StageTrace(Context& cx, const char* verb, bool linear)
-    : Trace(cx), verb_(verb), linear_(linear), jaxpr_(make_ref<Jaxpr>(cx.session())) {
+StageTrace::StageTrace(Context& cx, const char* verb, Trace* linear_home)
+    : Trace(cx), verb_(verb), linear_home_(linear_home), jaxpr_(make_ref<Jaxpr>(cx.session())) {
   cx.session().counters.traces.fetch_add(1, std::memory_order_relaxed);
 }
 

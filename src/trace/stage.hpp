@@ -9,14 +9,14 @@ namespace jv {
 
 class StageTrace final : public Trace {
  public:
-  // `linear`: holds the tangent half of a linearization; constants are made below it.
-  explicit StageTrace(Context& cx, const char* verb = "jit", bool linear = false);
+  // `linear_home`: it holds the tangent half of a linearization, and constants are made there.
+  explicit StageTrace(Context& cx, const char* verb = "jit", Trace* linear_home = nullptr);
   void bind(const Primitive& p, Operands operands, const ParamsRef& params, Tracers& out) override;
   Aval aval(uint32_t bits) const override;
-  Trace& home() override { return linear_ ? below->home() : *this; }
+  Trace& home() override { return linear_home_ ? *linear_home_ : *this; }
   const char* verb() const override { return verb_; }
 
-  bool linear() const { return linear_; }
+  bool linear() const { return linear_home_; }
 
   Tracer input(Aval aval) { return Tracer(*this, Atom::var(jaxpr_->add_input(aval)).bits()); }
   // A value of an outer trace as one of this trace; others are what they are.
@@ -50,7 +50,7 @@ class StageTrace final : public Trace {
   void finish() override;
 
   const char* verb_;
-  bool linear_;
+  Trace* linear_home_;
   Ref<Jaxpr> jaxpr_;
   Tracers captured_;
   std::vector<Var> captured_vars_;

@@ -7,10 +7,11 @@ namespace jv {
 
 class BatchTrace final : public Trace {
  public:
-  BatchTrace(Context& cx, int64_t size) : Trace(cx), size(size) {}
+  // `home`: that of what is mapped, for constants.
+  BatchTrace(Context& cx, int64_t size, Trace& home) : Trace(cx), size(size), home_(home) {}
   void bind(const Primitive& p, Operands operands, const ParamsRef& params, Tracers& out) override;
   Aval aval(uint32_t index) const override { return values_[index].aval; }
-  Trace& home() override { return below->home(); }
+  Trace& home() override { return home_; }
   Tracer primal(const Tracer& t) const override {
     const Mapped& m = values_[t.index()].value;
     return m.mapped ? t : m.value;
@@ -34,14 +35,17 @@ class BatchTrace final : public Trace {
     Aval aval;  // of one element
   };
   void finish() override { values_.clear(); }
+  Trace& home_;
   std::vector<Value> values_;
 };
 
 // f(operands) -> results, over `in`; what comes out is mapped or not.
 template <class F>
 Small<Mapped, 2> batch(Context& cx, F&& f, std::span<const Mapped> in, int64_t size) {
-  Live<BatchTrace> trace(cx, size);
   Tracers args;
+  for (const Mapped& m : in) args.push_back(m.value);
+  Live<BatchTrace> trace(cx, size, home_of(cx, args));
+  args.clear();
   for (const Mapped& m : in) args.push_back(m.mapped ? trace->put(m) : m.value);
   Small<Mapped, 2> out;
   for (const Tracer& t : f(Operands(args))) out.push_back(trace->get(t));

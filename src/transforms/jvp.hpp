@@ -8,11 +8,13 @@ namespace jv {
 
 class JvpTrace final : public Trace {
  public:
-  JvpTrace(Context& cx, StageTrace* linear, const char* verb = "jvp")
-      : Trace(cx), linear_(linear), verb_(verb) {}
+  // `home`: that of what is differentiated, for constants. Deeper traces may be open, and end
+  // before what it computes does.
+  JvpTrace(Context& cx, StageTrace* linear, Trace& home, const char* verb = "jvp")
+      : Trace(cx), linear_(linear), home_(home), verb_(verb) {}
   void bind(const Primitive& p, Operands operands, const ParamsRef& params, Tracers& out) override;
   Aval aval(uint32_t index) const override { return pairs_[index].x.aval(); }
-  Trace& home() override { return below->home(); }
+  Trace& home() override { return home_; }
   Tracer primal(const Tracer& t) const override { return pairs_[t.index()].x; }
   const char* verb() const override { return verb_; }
 
@@ -48,6 +50,7 @@ class JvpTrace final : public Trace {
   };
   void finish() override { pairs_.clear(); }
   StageTrace* linear_;
+  Trace& home_;
   Operands operands_;
   const char* verb_;
   std::vector<Pair> pairs_;
@@ -108,8 +111,9 @@ struct Linearized {
 template <class F>
 Linearized linearize(Context& cx, F&& f, Operands x, std::span<const bool> perturbed,
                      const char* verb = "linearize", std::span<const uint32_t> origins = {}) {
-  Live<StageTrace> linear(cx, verb, true);
-  Live<JvpTrace> jvp(cx, &*linear, verb);
+  Trace& home = home_of(cx, x);
+  Live<StageTrace> linear(cx, verb, &home);
+  Live<JvpTrace> jvp(cx, &*linear, home, verb);
   Tracers args, tangents;
   for (size_t i = 0; i < x.size(); ++i) {
     uint32_t origin = origins.empty() ? 0 : origins[i];
@@ -133,7 +137,8 @@ struct Dual {
 };
 template <class F>
 Dual jvp(Context& cx, F&& f, Operands x, Operands dx, const char* verb = "jvp") {
-  Live<JvpTrace> trace(cx, nullptr, verb);
+  Trace& home = home_of(cx, x);
+  Live<JvpTrace> trace(cx, nullptr, home, verb);
   Tracers args;
   for (size_t i = 0; i < x.size(); ++i) args.push_back(dx[i] ? trace->put(x[i], dx[i]) : x[i]);
   Dual r;

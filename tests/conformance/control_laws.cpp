@@ -202,5 +202,89 @@ TEST_P(ControlFlow, is_as_if_written_out) { expect_as_written_out(GetParam()); }
 INSTANTIATE_TEST_SUITE_P(Laws, ControlFlow, testing::ValuesIn(cases()),
                          [](const auto& info) { return info.param.name; });
 
+// x -> sum over the offsets 0, 1/4, -1/2 of f(x + offset), row by row or batch by batch.
+jaxvjp_value* mapped(jaxvjp_context* cx, Scalar f, jaxvjp_value* x, int64_t batch) {
+  jaxvjp_value* points = add(cx, x, vec(cx, {0, 0.25, -0.5}));
+  return sum(cx, jaxvjp_map(cx, scalar_function(cx, f), points, batch));
+}
+
+// Equations of outer values alone, met while an inner body is being recorded, keep to the outer
+// traces: nothing of what they compute belongs to the body.
+TEST(ControlFlowClosures, outer_values_inside_bodies) {
+  Context cx;
+  const auto nested = [](int64_t first, int64_t second) -> Scalar {
+    return [=](auto cx, auto x0) {
+      return mapped(
+          cx,
+          [=](auto cx, auto) {
+            return mapped(
+                cx,
+                [=](auto cx, auto x2) {
+                  return cond(
+                      cx, jaxvjp_gt(cx, x0, num(cx, 0.1995)), [](auto, auto x) { return x; },
+                      [](auto cx, auto) { return num(cx, 2); }, x2);
+                },
+                x0, second);
+          },
+          x0, first);
+    };
+  };
+  for (int64_t first : {0, 2})
+    for (int64_t second : {0, 2}) {
+      SCOPED_TRACE(std::to_string(first) + " " + std::to_string(second));
+      auto* slope = forward(cx, scalar_function(cx, nested(first, second)));
+      for (auto [g, how] : eager_and_jit(cx, vmap(cx, slope, {}))) {
+        SCOPED_TRACE(how);
+        EXPECT_TRUE(near(cx, jaxvjp_call1(cx, g, vec(cx, {0.7, -0.4, 0.1})), {9, 0, 0}));
+      }
+    }
+}
+
+// The same where a rule's bwd is transposed for forward mode.
+TEST(ControlFlowClosures, branches_inside_a_transposed_rule) {
+  Context cx;
+  const Scalar branches = [](auto cx, auto x) {
+    return cond(
+        cx, jaxvjp_gt(cx, x, num(cx, 0.1995)), [](auto, auto x) { return x; },
+        [](auto cx, auto x) {
+          return cond(
+              cx, jaxvjp_gt(cx, num(cx, 0.5), num(cx, 0.1995)), [](auto, auto x) { return x; },
+              [](auto cx, auto) { return num(cx, 0); }, x);
+        },
+        x);
+  };
+  auto* rule = custom_vjp(cx, "rule",
+                          {.fwd = self_fwd,
+                           .bwd =
+                               [=](auto cx, auto x, auto ct, auto slots) {
+                                 jaxvjp_function* pullback = nullptr;
+                                 vjp(cx, scalar_function(cx, branches), {x}, &pullback);
+                                 jaxvjp_value* back = jaxvjp_call1(cx, pullback, ct);
+                                 slots[0] = times(cx, 3, jaxvjp_get(cx, back, 0));
+                               },
+                           .primal = [=](auto cx, auto args) { return branches(cx, args[0]); },
+                           .forward = JAXVJP_FORWARD_TRANSPOSE_BWD});
+  jaxvjp_value* points = vec(cx, {0.7, -0.4});
+  for (auto [g, how] : eager_and_jit(cx, vmap(cx, forward(cx, rule), {}))) {
+    SCOPED_TRACE(how);
+    EXPECT_TRUE(near(cx, jaxvjp_call1(cx, g, points), {3, 3}));
+  }
+  auto* jacobian = forward(cx, vmap(cx, rule, {}));
+  EXPECT_TRUE(same(cx, jaxvjp_call1(cx, jacobian, points), array(cx, {2, 2}, {3, 0, 0, 3})));
+}
+
+// Elements that take another branch get no derivative from it, not even 0 times infinity.
+TEST(ControlFlowClosures, branches_that_are_not_taken) {
+  Context cx;
+  const Scalar f = [](auto cx, auto x) {
+    return cond(
+        cx, jaxvjp_gt(cx, x, num(cx, 0)), [](auto cx, auto x) { return jaxvjp_log(cx, x); },
+        [](auto cx, auto x) { return jaxvjp_square(cx, x); }, x);
+  };
+  auto* g = jaxvjp_jacrev(cx, vmap(cx, scalar_function(cx, f), {}), nullptr);
+  jaxvjp_value* x = vec(cx, {-1.5, 0, 0.5});
+  EXPECT_TRUE(same(cx, jaxvjp_call1(cx, g, x), array(cx, {3, 3}, {-3, 0, 0, 0, 0, 0, 0, 0, 2})));
+}
+
 }  // namespace
 }  // namespace conformance

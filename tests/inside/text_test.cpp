@@ -152,7 +152,7 @@ TEST_F(Text, tracers) {
   jv::Tracer x = cx.tracer(array(DType::f64, {2}, {1, 2.5}));
   ValueRef kept;
   {
-    jv::Live<jv::JvpTrace> grad(cx, nullptr, "grad"), inner(cx, nullptr, "jvp");
+    jv::Live<jv::JvpTrace> grad(cx, nullptr, cx.eval(), "grad"), inner(cx, nullptr, cx.eval(), "jvp");
     jv::Tracer y = grad->put(x, x), z = inner->put(y, y);
     EXPECT_EQ(text(y), "Tracer<f64[2] of grad: [1 2.5]>");
     EXPECT_EQ(text(z), "Tracer<f64[2] of jvp: [1 2.5]>");
@@ -163,11 +163,11 @@ TEST_F(Text, tracers) {
   EXPECT_EQ(text(kept), "Tracer<f64[2] of a finished grad>");
   jv::Live<jv::StageTrace> jit(cx);
   EXPECT_EQ(text(jit->input(x.aval())), "Tracer<f64[2] of jit>");
-  jv::Live<jv::BatchTrace> vmap(cx, 2);
+  jv::Live<jv::BatchTrace> vmap(cx, 2, *jit);
   EXPECT_EQ(text(vmap->put({x, true})), "Tracer<f64[] of vmap>");
   // What another context traces is not looked at.
   jv::View other{jv::make_ref<jv::Root>(*session, 0)};
-  jv::Live<jv::JvpTrace> grad(cx, nullptr, "grad");
+  jv::Live<jv::JvpTrace> grad(cx, nullptr, *jit, "grad");
   EXPECT_EQ(to_text(other, *value_of(*session, grad->put(x, x))), "Tracer<f64[2] of grad>");
 }
 
