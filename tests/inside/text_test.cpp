@@ -152,7 +152,8 @@ TEST_F(Text, tracers) {
   jv::Tracer x = cx.tracer(array(DType::f64, {2}, {1, 2.5}));
   ValueRef kept;
   {
-    jv::Live<jv::JvpTrace> grad(cx, nullptr, cx.eval(), "grad"), inner(cx, nullptr, cx.eval(), "jvp");
+    jv::Live<jv::JvpTrace> grad(cx, nullptr, cx.eval(), "grad"),
+        inner(cx, nullptr, cx.eval(), "jvp");
     jv::Tracer y = grad->put(x, x), z = inner->put(y, y);
     EXPECT_EQ(text(y), "Tracer<f64[2] of grad: [1 2.5]>");
     EXPECT_EQ(text(z), "Tracer<f64[2] of jvp: [1 2.5]>");
