@@ -286,5 +286,28 @@ TEST(ControlFlowClosures, branches_that_are_not_taken) {
   EXPECT_TRUE(same(cx, jaxvjp_call1(cx, g, x), array(cx, {3, 3}, {-3, 0, 0, 0, 0, 0, 0, 0, 2})));
 }
 
+// Nor do the residuals of that branch, which are zeros: dividing by them is nobody's business.
+TEST(ControlFlowClosures, second_derivatives_of_branches_that_are_not_taken) {
+  Context cx;
+  const Scalar inner = [](auto cx, auto x) {
+    jaxvjp_value* c = cond(
+        cx, jaxvjp_gt(cx, x, num(cx, -0.2)), [](auto, auto x) { return x; },
+        [](auto cx, auto x) {
+          return jaxvjp_div(cx, x, add(cx, num(cx, 1), jaxvjp_square(cx, x)));
+        },
+        x);
+    return sine(cx, jaxvjp_square(cx, c));
+  };
+  auto* f = over_three(cx, grad(cx, scalar_function(cx, inner)));
+  const auto at = [&](double x) { return jaxvjp_item(cx, jaxvjp_call1(cx, f, num(cx, x))); };
+  for (double x : {0.71, -0.71}) {
+    const double h = 1e-5, slope = (at(x + h) - at(x - h)) / (2 * h);
+    for (auto [g, how] : eager_and_jit(cx, grad(cx, f))) {
+      SCOPED_TRACE(how);
+      EXPECT_NEAR(jaxvjp_item(cx, jaxvjp_call1(cx, g, num(cx, x))), slope, 1e-6);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace conformance

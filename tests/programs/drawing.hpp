@@ -17,10 +17,9 @@ namespace programs {
 // How the program inside may be used, and how much it may hold.
 struct Room {
   int depth;
-  std::size_t scope;                       // variables around it
-  int orders;                              // derivatives and rules inside one another
-  bool forward;                            // something around it needs forward mode
-  bool quotients = true, branches = true;  // are there to be such
+  std::size_t scope;  // variables around it
+  int orders;         // derivatives and rules inside one another
+  bool forward;       // something around it needs forward mode
 };
 
 class Drawing {
@@ -57,8 +56,7 @@ class Drawing {
     using enum Kind;
     constexpr Kind kinds[] = {add, mul,  add, mul,   mul,      quotient,     sin,
                               sin, tanh, exp, named, logistic, stop_gradient};
-    Kind kind = kinds[below(std::size(kinds))];
-    if (kind == quotient && !room.quotients) kind = mul;
+    const Kind kind = kinds[below(std::size(kinds))];
     const bool two = kind == add || kind == mul || kind == quotient;
     std::vector<Tree> args = {draw(room)};
     if (two) args.push_back(draw(shallower(room, below(room.depth + 1))));
@@ -71,7 +69,6 @@ class Drawing {
       const Kind kind = static_cast<Kind>(
           static_cast<int>(jit) + below(static_cast<int>(jvp_rule) - static_cast<int>(jit) + 1));
       if (kind == vjp_rule && room.forward) continue;
-      if ((kind == cond || kind == select) && !room.branches) continue;
       if ((kind == grad || kind == jacfwd || is_rule(kind)) && room.orders == 0) continue;
       return kind;
     }
@@ -95,10 +92,6 @@ class Drawing {
     inside.scope = (node.closed ? 0 : room.scope) + bound(node);
     if (kind == Kind::grad || kind == Kind::jacfwd || is_rule(kind)) inside.orders--;
     if (kind == Kind::jacfwd || kind > Kind::vjp_rule) inside.forward = true;
-    // Left out: a branch that divides by what it computes, where rows take different branches (its
-    // second derivative is NaN), and branches in a rule whose forward mode transposes its bwd.
-    if (branches) inside.quotients = false;
-    if (kind == Kind::vjp_rule_transposed) inside.branches = false;
     const int bodies = kind == Kind::cond ? 2 : kind == Kind::select ? 3 : 1;
     for (int i = 0; i < bodies; i++) node.bodies.push_back(draw(inside));
     return std::make_shared<Node>(std::move(node));
