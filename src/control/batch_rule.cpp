@@ -1,4 +1,5 @@
 // A batched rule is again a rule: primal, fwd, bwd and jvp run on one element's values, mapped.
+#include "control/flow.hpp"
 #include "control/rule.hpp"
 #include "primitives/define.hpp"
 
@@ -24,7 +25,7 @@ class BatchedRule final : public CustomRule {
 
   Tracers primal(Context& cx, Operands args) const override {
     return all_mapped(batch(
-        cx, [&](Operands a) { return rule_->primal(cx, a); }, with_flags(args, mapped_), size_));
+        cx, [&](Operands a) { return rule_->primal(cx, a); }, mapped_where(args, mapped_), size_));
   }
 
   Residuals fwd(Context& cx, Operands args, std::span<const bool> perturbed,
@@ -40,27 +41,22 @@ class BatchedRule final : public CustomRule {
           y.append(r.leaves);
           return y;
         },
-        with_flags(args, mapped_), size_);
+        mapped_where(args, mapped_), size_);
     std::span<const Mapped> all(results.data(), results.size());
     out = all_mapped(all.subspan(0, n_out));
-    r.leaves = {};
-    Flags mapped;
-    for (const Mapped& m : all.subspan(n_out))
-      r.leaves.push_back(m.value), mapped.push_back(m.mapped);
-    r.structure = batch_residuals(std::move(r.structure), std::move(mapped));
+    r.leaves = values_of(all.subspan(n_out));
+    r.structure = batch_residuals(std::move(r.structure), mapped_of(all.subspan(n_out)));
     return r;
   }
 
   Tracers bwd(Context& cx, const Residuals& residuals, Operands cts,
               std::span<const Aval> out_avals, std::span<const bool> needed) const override {
     auto& kept = static_cast<const BatchedResiduals&>(*residuals.structure);
-    Small<Mapped, 4> in = with_flags(residuals.leaves, kept.mapped);
+    Small<Mapped, 4> in = mapped_where(residuals.leaves, kept.mapped);
     for (const Tracer& ct : cts)
       if (ct) in.push_back({ct, true});
     Avals elements;
-    for (Aval aval : out_avals)
-      elements.push_back(
-          cx.session().aval(aval->dtype, std::span<const int64_t>(aval->shape).subspan(1)));
+    for (Aval aval : out_avals) elements.push_back(element_of(cx.session(), aval));
     Flags found;
     auto results = batch(
         cx,
@@ -85,7 +81,7 @@ class BatchedRule final : public CustomRule {
   }
 
   void jvp(Context& cx, Operands x, Operands dx, Tracers& y, Tracers& dy) const override {
-    Small<Mapped, 4> in = with_flags(x, mapped_);
+    Small<Mapped, 4> in = mapped_where(x, mapped_);
     for (size_t i = 0; i < dx.size(); ++i)
       if (dx[i]) in.push_back({dx[i], mapped_[i]});
     size_t n_out = 0;
@@ -111,12 +107,6 @@ class BatchedRule final : public CustomRule {
   }
 
  private:
-  static Small<Mapped, 4> with_flags(Operands values, const Flags& mapped) {
-    Small<Mapped, 4> in;
-    for (size_t i = 0; i < values.size(); ++i) in.push_back({values[i], mapped[i]});
-    return in;
-  }
-
   Tracers all_mapped(std::span<const Mapped> results) const {
     Tracers out;
     for (const Mapped& m : results) out.push_back(materialise(m, size_));

@@ -23,13 +23,6 @@ Avals out_avals(const Jaxpr& j) {
 
 static const Jaxpr& body(const Params& params) { return jaxpr_param(params, "jaxpr"); }
 
-Tracers call(const StageTrace::Closed& f, Operands args, const std::string& name, Trace& at) {
-  Tracers operands(f.captured);
-  operands.append(args);
-  return bind_at(at, call_p, operands,
-                 at.cx.session().params().make(call_p.sig, {Object(f.jaxpr), name}));
-}
-
 static ParamsRef with_jaxpr(Session& session, const Params& params, const JaxprRef& j) {
   std::vector<Param> values = params.values;
   values[params.signature->find("jaxpr")] = Object(j);
@@ -149,12 +142,10 @@ void call_transpose(Context& cx, const Primitive& p, Operands ct, Operands x, st
 void call_batch(BatchTrace& t, const Primitive& p, std::span<const Mapped> in, const Params& params,
                 Small<Mapped, 2>& out) {
   const Jaxpr& j = body(params);
-  Tracers operands;
-  for (const Mapped& m : in) operands.push_back(m.value);
+  Tracers operands = values_of(in);
   Small<Mapped, 2> results;
   auto closed = stage(t.cx, avals_of(operands), [&](Operands a) {
-    Small<Mapped, 4> args;
-    for (size_t i = 0; i < a.size(); ++i) args.push_back({a[i], in[i].mapped});
+    auto args = mapped_where(a, mapped_of(in));
     results = batch(
         t.cx, [&](Operands b) { return eval_jaxpr(t.cx, j, b); }, args, t.size);
     Tracers outs;

@@ -8,9 +8,6 @@ namespace jv {
 
 extern const Primitive call_p;
 
-// Binds `call` of a closed jaxpr: the captured values, then the arguments.
-Tracers call(const StageTrace::Closed& f, Operands args, const std::string& name, Trace& at);
-
 // The rules of any primitive that holds one jaxpr and runs it as it is.
 void call_aval(Session& session, std::span<const Aval> in, const Params& params, Avals& out);
 void call_expand(Context& cx, const Primitive& p, Operands operands, const Params& params,

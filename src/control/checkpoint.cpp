@@ -51,7 +51,7 @@ JaxprRef again_part(const Jaxpr& j, size_t n, const std::vector<Var>& kept) {
   for (Var v = 0; v < j.vars.size(); ++v) now[v] = Atom::var(v);
   for (Var v : kept) now[v] = Atom::var(part->add_input(j.vars[v]));
   auto replace = [&](Atom& a) {
-    if (!a.is_literal() && a.index() < now.size()) a = now[a.index()];
+    if (!a.is_literal()) a = now[a.index()];
   };
   for (Atom& a : part->atoms) replace(a);
   for (Atom& a : part->outs) replace(a);

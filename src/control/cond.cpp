@@ -267,12 +267,11 @@ void cond_batch(BatchTrace& t, const Primitive&, std::span<const Mapped> in, con
   if (in[0].mapped && all.size() > 1) {
     return choose(t, in, all, out);
   }
-  Tracers operands;
-  for (const Mapped& m : in.subspan(1)) operands.push_back(m.value);
+  Tracers operands = values_of(in.subspan(1));
+  Flags in_mapped = mapped_of(in.subspan(1));
   Flags mapped;
   auto run = [&](size_t k, Operands a) {
-    Small<Mapped, 4> args;
-    for (size_t i = 0; i < a.size(); ++i) args.push_back({a[i], in[i + 1].mapped});
+    auto args = mapped_where(a, in_mapped);
     return batch(
         t.cx, [&](Operands b) { return eval_jaxpr(t.cx, *all[k], b); }, args, t.size);
   };

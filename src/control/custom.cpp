@@ -78,16 +78,14 @@ void custom_stage(StageTrace& t, Tracers& operands, ParamsRef& params) {
 void custom_batch(BatchTrace& t, const Primitive& p, std::span<const Mapped> in,
                   const Params& params, Small<Mapped, 2>& out) {
   size_t n = n_consts(params);
-  Flags mapped;
-  Tracers operands;
-  for (const Mapped& m : in) operands.push_back(m.value), mapped.push_back(m.mapped);
+  Flags mapped = mapped_of(in);
+  Tracers operands = values_of(in);
   RuleRef rule =
       batch_rule(rule_of(params), Flags(std::span<const bool>(mapped).subspan(n)), t.size);
   Tracers results;
   if (const Jaxpr* j = primal_jaxpr(params)) {
     auto closed = stage(t.cx, avals_of(operands), [&](Operands a) {
-      Small<Mapped, 4> args;
-      for (size_t i = 0; i < a.size(); ++i) args.push_back({a[i], mapped[i]});
+      auto args = mapped_where(a, mapped);
       Tracers outs;
       for (const Mapped& m : batch(
                t.cx, [&](Operands b) { return eval_jaxpr(t.cx, *j, b); }, args, t.size))
@@ -253,11 +251,7 @@ void lin_batch(BatchTrace& t, const Primitive&, std::span<const Mapped> in, cons
     if (residual) mapped.push_back(in[i].mapped);
   }
   auto grow = [&](Avals& avals) {
-    for (Aval& aval : avals) {
-      Shape shape = aval->shape;
-      shape.insert(0, t.size);
-      aval = t.cx.session().aval(aval->dtype, shape);
-    }
+    for (Aval& aval : avals) aval = stacked(t.cx.session(), aval, t.size);
   };
   grow(batched->in);
   grow(batched->out);

@@ -1,6 +1,9 @@
 #include "control/flow.hpp"
 
+#include <algorithm>
+
 #include "primitives/ops.hpp"
+#include "transforms/simplify.hpp"
 
 namespace jv {
 
@@ -54,10 +57,38 @@ Small<Mapped, 4> mapped_where(Operands values, std::span<const bool> mapped) {
   return all;
 }
 
+Tracers values_of(std::span<const Mapped> in) {
+  Tracers values;
+  for (const Mapped& m : in) values.push_back(m.value);
+  return values;
+}
+
+Flags mapped_of(std::span<const Mapped> in) {
+  Flags mapped;
+  for (const Mapped& m : in) mapped.push_back(m.mapped);
+  return mapped;
+}
+
 Tracer swap_leading(const Tracer& x) {
   Ints order{1, 0};
   for (size_t i = 2; i < x.shape().size(); ++i) order.push_back(int64_t(i));
   return transpose(x, order);
+}
+
+Small<bool, 4> needed_in_loop(const Jaxpr& body, size_t n_consts, size_t n_carry, Flags& needed) {
+  Small<bool, 4> inputs;
+  for (bool grown = true; grown;) {
+    inputs = needed_inputs(body, needed);
+    grown = false;
+    for (size_t i = 0; i < n_carry; ++i)
+      if (inputs[n_consts + i] && !needed[i]) needed[i] = grown = true;
+  }
+  for (size_t i = 0; i < n_carry; ++i) inputs[n_consts + i] = needed[i];
+  return inputs;
+}
+
+size_t count_of(std::span<const bool> flags) {
+  return size_t(std::count(flags.begin(), flags.end(), true));
 }
 
 Tracers run_jaxpr(Context& cx, const Jaxpr& j, Operands operands) {

@@ -19,6 +19,8 @@ Avals tangent_avals(Session& session, std::span<const Aval> avals);
 Aval stacked(Session& session, Aval element, int64_t length);
 Aval element_of(Session& session, Aval stacked);
 Small<Mapped, 4> mapped_where(Operands values, std::span<const bool> mapped);
+Tracers values_of(std::span<const Mapped> in);
+Flags mapped_of(std::span<const Mapped> in);
 Tracer swap_leading(const Tracer& x);  // axes 0 and 1 exchanged
 
 // Runs a jaxpr on numbers.
@@ -42,5 +44,10 @@ Flow settle(Flags in, size_t n_consts, size_t n_carry, Round&& round) {
     if (std::equal(in.begin(), in.end(), before.begin())) return {in, out};
   }
 }
+
+// The inputs of a loop's body that the `needed` results need. A carry that is among them is needed
+// too, and `needed` grows until nothing changes; it is kept as input and as result.
+Small<bool, 4> needed_in_loop(const Jaxpr& body, size_t n_consts, size_t n_carry, Flags& needed);
+size_t count_of(std::span<const bool> flags);
 
 }  // namespace jv

@@ -148,13 +148,11 @@ void scan_batch(BatchTrace& t, const Primitive&, std::span<const Mapped> in, con
                 Small<Mapped, 2>& out) {
   Scan s(params);
   Context& cx = t.cx;
-  Tracers values;
-  Flags mapped;
-  for (const Mapped& m : in) values.push_back(m.value), mapped.push_back(m.mapped);
+  Tracers values = values_of(in);
   Trace& home = home_of(cx, values);
   Avals inside = s.in_avals();
   StageTrace::Closed body;
-  Flow flow = settle(mapped, s.n_consts, s.n_carry, [&](const Flags& at) {
+  Flow flow = settle(mapped_of(in), s.n_consts, s.n_carry, [&](const Flags& at) {
     Avals avals;
     for (size_t i = s.n_consts; i < in.size(); ++i)
       avals.push_back(at[i] ? stacked(cx.session(), inside[i], t.size) : inside[i]);
@@ -192,19 +190,10 @@ void scan_batch(BatchTrace& t, const Primitive&, std::span<const Mapped> in, con
 Pruned scan_dce(Session& session, const Params& params, std::span<const bool> used) {
   Scan s(params);
   Flags needed(used);
-  Small<bool, 4> inputs;
-  for (bool grown = true; grown;) {
-    inputs = needed_inputs(s.body, needed);
-    grown = false;
-    for (size_t i = 0; i < s.n_carry; ++i)
-      if (inputs[s.n_consts + i] && !needed[i]) needed[i] = grown = true;
-  }
-  for (size_t i = 0; i < s.n_carry; ++i) inputs[s.n_consts + i] = needed[i];
+  Small<bool, 4> inputs = needed_in_loop(s.body, s.n_consts, s.n_carry, needed);
   JaxprRef body = prune(s.body, needed, inputs);
   std::span<const bool> kept = inputs;
-  size_t n_consts = size_t(std::count(kept.begin(), kept.begin() + ptrdiff_t(s.n_consts), true));
-  std::span<const bool> carried = s.carry(kept);
-  size_t n_carry = size_t(std::count(carried.begin(), carried.end(), true));
+  size_t n_consts = count_of(s.consts(kept)), n_carry = count_of(s.carry(kept));
   return {scan_params(session, body, n_consts, n_carry, s.loop), inputs,
           Small<bool, 4>(std::span<const bool>(needed))};
 }

@@ -157,9 +157,7 @@ void while_batch(BatchTrace& t, const Primitive&, std::span<const Mapped> in, co
                  Small<Mapped, 2>& out) {
   While w(params);
   Context& cx = t.cx;
-  Tracers values;
-  Flags mapped;
-  for (const Mapped& m : in) values.push_back(m.value), mapped.push_back(m.mapped);
+  Tracers values = values_of(in);
   std::span<const Mapped> init_in = w.carry(in);
   size_t n = init_in.size();
   Trace& home = home_of(cx, values);
@@ -181,7 +179,7 @@ void while_batch(BatchTrace& t, const Primitive&, std::span<const Mapped> in, co
   };
   bool each_stops = false;  // each element has its own condition; then each has its own carry
   StageTrace::Closed condition, body;
-  Flags start(std::span<const bool>(mapped).subspan(w.n_cond));
+  Flags start = mapped_of(in.subspan(w.n_cond));
   Flow flow = settle(start, w.n_body, n, [&](const Flags& at) {
     std::span<const bool> each = std::span<const bool>(at).subspan(w.n_body);
     Avals avals = carry_avals(each);
@@ -223,24 +221,16 @@ void while_batch(BatchTrace& t, const Primitive&, std::span<const Mapped> in, co
 Pruned while_dce(Session& session, const Params& params, std::span<const bool> used) {
   While w(params);
   Flags needed(used), yes(size_t{1}, true);
-  Small<bool, 4> cond_in = needed_inputs(w.condition, yes), body_in;
+  Small<bool, 4> cond_in = needed_inputs(w.condition, yes);
   size_t n = needed.size();
   for (size_t i = 0; i < n; ++i) needed[i] = needed[i] || cond_in[w.n_cond + i];
-  for (bool grown = true; grown;) {
-    body_in = needed_inputs(w.body, needed);
-    grown = false;
-    for (size_t i = 0; i < n; ++i)
-      if (body_in[w.n_body + i] && !needed[i]) needed[i] = grown = true;
-  }
-  for (size_t i = 0; i < n; ++i) cond_in[w.n_cond + i] = body_in[w.n_body + i] = needed[i];
+  Small<bool, 4> body_in = needed_in_loop(w.body, w.n_body, n, needed);
+  for (size_t i = 0; i < n; ++i) cond_in[w.n_cond + i] = needed[i];
   JaxprRef condition = prune(w.condition, yes, cond_in), body = prune(w.body, needed, body_in);
-  auto count = [](std::span<const bool> kept) {
-    return size_t(std::count(kept.begin(), kept.end(), true));
-  };
   std::span<const bool> cond_kept = std::span<const bool>(cond_in).subspan(0, w.n_cond),
                         body_kept = std::span<const bool>(body_in).subspan(0, w.n_body);
   Pruned p;
-  p.params = while_params(session, condition, count(cond_kept), body, count(body_kept));
+  p.params = while_params(session, condition, count_of(cond_kept), body, count_of(body_kept));
   p.operands.append(cond_kept);
   p.operands.append(body_kept);
   p.operands.append(needed);
