@@ -37,12 +37,12 @@ ParamsRef ParamsTable::make(const Signature& signature, std::vector<Param> value
   for (const Param& value : values) mix(hash, value);
   auto holds_object = [](const Param& p) { return std::holds_alternative<Object>(p); };
   if (std::any_of(values.begin(), values.end(), holds_object))
-    return make_ref<Params>(signature, std::move(values), hash);
+    return make_ref<Params>(signature, std::move(values), hash, false);
   std::lock_guard lock(mutex_);
-  if (auto it = table_.find(Key{&signature, &values, hash}); it != table_.end()) return *it;
-  auto fresh = make_ref<Params>(signature, std::move(values), hash);
-  fresh->plain_ = true;
-  return *table_.insert(std::move(fresh)).first;
+  if (auto it = table_.find(Key{&signature, &values, hash}); it != table_.end())
+    return ParamsRef(it->get());
+  auto fresh = std::make_unique<const Params>(signature, std::move(values), hash, true);
+  return ParamsRef(table_.insert(std::move(fresh)).first->get());
 }
 
 static std::string list(const Ints& ints, char open, char close) {

@@ -23,8 +23,8 @@ using Param = std::variant<std::monostate, bool, int64_t, DType, Ints, Dims, std
 
 class Params final : public RefCounted {
  public:
-  Params(const Signature& signature, std::vector<Param> values, uint64_t hash)
-      : signature(&signature), values(std::move(values)), hash(hash) {}
+  Params(const Signature& signature, std::vector<Param> values, uint64_t hash, bool plain)
+      : signature(&signature), values(std::move(values)), hash(hash), plain_(plain) {}
 
   const Param& operator[](std::string_view name) const { return values[signature->find(name)]; }
   bool flag(std::string_view name) const { return std::get<bool>((*this)[name]); }
@@ -39,16 +39,21 @@ class Params final : public RefCounted {
   const T& object(std::string_view name) const {
     return static_cast<const T&>(*std::get<Object>((*this)[name]));
   }
-  // Interned parameters live as long as the session and need no counting.
+  // Interned: they live as long as the session and are not counted.
   bool plain() const { return plain_; }
+  void retain() const {
+    if (!plain_) RefCounted::retain();
+  }
+  void release() const {
+    if (!plain_) RefCounted::release();
+  }
 
   const Signature* signature;
   std::vector<Param> values;
   uint64_t hash;
 
  private:
-  friend class ParamsTable;
-  bool plain_ = false;
+  const bool plain_;
 };
 
 using ParamsRef = Ref<const Params>;
@@ -61,6 +66,7 @@ class ParamsTable {
   ParamsTable();
 
  private:
+  using Interned = std::unique_ptr<const Params>;
   // What is asked for, before there is a Params.
   struct Key {
     const Signature* signature;
@@ -69,21 +75,21 @@ class ParamsTable {
   };
   struct Hash {
     using is_transparent = void;
-    size_t operator()(const ParamsRef& p) const { return p->hash; }
+    size_t operator()(const Interned& p) const { return p->hash; }
     size_t operator()(const Key& k) const { return k.hash; }
   };
   struct Equal {
     using is_transparent = void;
-    bool operator()(const ParamsRef& a, const ParamsRef& b) const {
+    bool operator()(const Interned& a, const Interned& b) const {
       return a->signature == b->signature && a->values == b->values;
     }
-    bool operator()(const Key& k, const ParamsRef& p) const {
+    bool operator()(const Key& k, const Interned& p) const {
       return k.signature == p->signature && *k.values == p->values;
     }
-    bool operator()(const ParamsRef& p, const Key& k) const { return (*this)(k, p); }
+    bool operator()(const Interned& p, const Key& k) const { return (*this)(k, p); }
   };
   std::mutex mutex_;
-  std::unordered_set<ParamsRef, Hash, Equal> table_;
+  std::unordered_set<Interned, Hash, Equal> table_;
   ParamsRef none_;
 };
 

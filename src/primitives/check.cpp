@@ -12,9 +12,8 @@ static const char* describe(Takes takes) {
   }
 }
 
-void check_dtype(const char* name, Takes takes, Aval x) {
-  if (!accepts(takes, x->dtype))
-    fail(Code::dtype, name, ": takes ", describe(takes), ", got ", to_string(x));
+void fail_dtype(const char* name, Takes takes, Aval x) {
+  fail(Code::dtype, name, ": takes ", describe(takes), ", got ", to_string(x));
 }
 
 void fail_types(const char* name, Aval x, Aval y) {

@@ -26,7 +26,10 @@ constexpr bool accepts(Takes takes, DType d) {
   }
 }
 
-void check_dtype(const char* name, Takes takes, Aval x);
+[[noreturn]] void fail_dtype(const char* name, Takes takes, Aval x);
+inline void check_dtype(const char* name, Takes takes, Aval x) {
+  if (!accepts(takes, x->dtype)) fail_dtype(name, takes, x);
+}
 [[noreturn]] void fail_types(const char* name, Aval x, Aval y);
 // One dtype and one shape: broadcasting is an equation.
 inline void check_same(const char* name, Aval x, Aval y) {

@@ -21,11 +21,6 @@ Aval StageTrace::aval(uint32_t bits) const {
   return jaxpr_->aval(literal ? Atom::literal(bits << 1 >> 1) : Atom::var(bits));
 }
 
-Atom StageTrace::capture(const Tracer& t) {
-  if (&t.trace() != this) return capture_outer(t);
-  return t.index() >> 31 ? Atom::literal(t.index() << 1 >> 1) : Atom::var(t.index());
-}
-
 Atom StageTrace::capture_outer(const Tracer& t) {
   Key key = t.is_concrete() ? Key{t.array().get(), 0} : Key{&t.trace(), t.index()};
   if (t.is_concrete() && t.aval()->ndim() == 0) return jaxpr_->add_literal(t.array());
@@ -54,31 +49,36 @@ Atom StageTrace::capture_outer(const Tracer& t) {
 
 void StageTrace::bind(const Primitive& p, Operands operands, const ParamsRef& params,
                       Tracers& out) {
-  if (p.stage) {
-    Tracers completed(operands);
-    ParamsRef complete = params;
-    p.stage(*this, completed, complete);
-    Avals in, avals;
-    for (const Tracer& t : completed) in.push_back(t.aval());
-    p.abstract_eval(cx.session(), in, *complete, avals);
-    // What a rule's primal captured may be of a trace inside this one: then the call is that
-    // trace's.
-    Trace& inner = innermost(completed);
-    if (inner.depth > depth) return inner.bind(p, completed, complete, out);
-    return record(p, completed, complete, avals, out);
-  }
+  if (p.stage) return bind_complete(p, Tracers(operands), params, out);
+  Small<Atom, 4> atoms;
   Avals in, avals;
-  for (const Tracer& t : operands) in.push_back(t.aval());
-  check_operands(p, in);
+  for (const Tracer& t : operands) {
+    atoms.push_back(capture(t));
+    in.push_back(jaxpr_->aval(atoms.back()));
+  }
+  check_operands(p, in.size());
   p.abstract_eval(cx.session(), in, *params, avals);
-  record(p, operands, params, avals, out);
+  record(p, atoms, *params, avals, out);
 }
 
-void StageTrace::record(const Primitive& p, Operands operands, const ParamsRef& params,
-                        std::span<const Aval> avals, Tracers& out) {
+// An equation that its primitive completes first.
+void StageTrace::bind_complete(const Primitive& p, Tracers operands, ParamsRef params,
+                               Tracers& out) {
+  p.stage(*this, operands, params);
+  Avals in, avals;
+  for (const Tracer& t : operands) in.push_back(t.aval());
+  p.abstract_eval(cx.session(), in, *params, avals);
+  // What a rule's primal captured may be of a trace inside this one: then the call is that trace's.
+  Trace& inner = innermost(operands);
+  if (inner.depth > depth) return inner.bind(p, operands, params, out);
   Small<Atom, 4> atoms;
   for (const Tracer& t : operands) atoms.push_back(capture(t));
-  Var first = jaxpr_->add_eqn(p, atoms, *params, avals, cx.location);
+  record(p, atoms, *params, avals, out);
+}
+
+void StageTrace::record(const Primitive& p, std::span<const Atom> operands, const Params& params,
+                        std::span<const Aval> avals, Tracers& out) {
+  Var first = jaxpr_->add_eqn(p, operands, params, avals, cx.location);
   for (size_t i = 0; i < avals.size(); ++i) out.push_back(Tracer(*this, first + uint32_t(i)));
 }
 

@@ -23,10 +23,6 @@ class StageTrace final : public Trace {
   Tracer lift(const Tracer& t) {
     return t.trace().depth < depth ? Tracer(*this, capture(t).bits()) : t;
   }
-  // Records an equation whose results have these types.
-  void record(const Primitive& p, Operands operands, const ParamsRef& params,
-              std::span<const Aval> avals, Tracers& out);
-
   // The finished jaxpr takes the captured values first, in the order of their use.
   struct Closed {
     JaxprRef jaxpr;
@@ -45,8 +41,14 @@ class StageTrace final : public Trace {
       return (reinterpret_cast<uintptr_t>(k.owner) >> 4) * 31 + k.index;
     }
   };
-  Atom capture(const Tracer& t);
+  Atom capture(const Tracer& t) {
+    if (&t.trace() != this) return capture_outer(t);
+    return t.index() >> 31 ? Atom::literal(t.index() << 1 >> 1) : Atom::var(t.index());
+  }
   Atom capture_outer(const Tracer& t);
+  void bind_complete(const Primitive& p, Tracers operands, ParamsRef params, Tracers& out);
+  void record(const Primitive& p, std::span<const Atom> operands, const Params& params,
+              std::span<const Aval> avals, Tracers& out);
   void finish() override;
 
   const char* verb_;

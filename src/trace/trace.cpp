@@ -65,10 +65,9 @@ Trace& home_of(Context& cx, Operands operands) {
   return t->home();
 }
 
-void check_operands(const Primitive& p, std::span<const Aval> in) {
-  if (!p.sig.accepts(in.size()))
-    fail(Code::invalid_argument, p.name, ": takes ", p.sig.n_operands,
-         p.sig.variadic() ? " or more" : "", " operands, got ", in.size());
+void fail_operands(const Primitive& p, size_t n) {
+  fail(Code::invalid_argument, p.name, ": takes ", p.sig.n_operands,
+       p.sig.variadic() ? " or more" : "", " operands, got ", n);
 }
 
 void EvalTrace::bind(const Primitive& p, Operands operands, const ParamsRef& params, Tracers& out) {
@@ -76,7 +75,7 @@ void EvalTrace::bind(const Primitive& p, Operands operands, const ParamsRef& par
   Avals avals, out_avals;
   Arrays in;
   for (const Tracer& t : operands) in.push_back(t.array()), avals.push_back(t.array().aval());
-  check_operands(p, avals);
+  check_operands(p, avals.size());
   p.abstract_eval(cx.session(), avals, *params, out_avals);
   Arrays results(out_avals.size());
   p.eval({cx.session(), in, *params, out_avals, {results.data(), results.size()}});

@@ -177,7 +177,10 @@ void check_rule_calls(const Context& cx, const Tracer& used);
 // Adds the equation to an error that passes it, and the user's place where it has none.
 void note_equation(Error& e, const Jaxpr& j, size_t equation);
 
-// An operand count or dtype that a primitive cannot take: an Error that names it.
-void check_operands(const Primitive& p, std::span<const Aval> in);
+// A number of operands that a primitive cannot take is an Error that names it.
+[[noreturn]] void fail_operands(const Primitive& p, size_t n);
+inline void check_operands(const Primitive& p, size_t n) {
+  if (!p.sig.accepts(n)) fail_operands(p, n);
+}
 
 }  // namespace jv

@@ -23,6 +23,12 @@ struct Liveness {
   Marks eqns, vars;
   std::unordered_map<size_t, Pruned> pruned;
   bool all = true;  // every equation is live
+
+  const Pruned* part(size_t eqn) const {
+    if (pruned.empty()) return nullptr;
+    auto found = pruned.find(eqn);
+    return found == pruned.end() ? nullptr : &found->second;
+  }
 };
 
 bool any_used(const Eqn& e, const Marks& vars) {
@@ -84,9 +90,10 @@ class Rewriter {
   Ref<Jaxpr> run(bool rewrite) {
     Liveness live = find_live(old_, rewrite);
     for (size_t k = 0; k < old_.eqns.size(); ++k) {
-      auto pruned = live.pruned.find(k);
-      if (pruned != live.pruned.end()) copy_part(old_.eqns[k], old_.locations[k], pruned->second);
-      else if (live.eqns[k]) copy(old_.eqns[k], old_.locations[k], rewrite);
+      if (!live.eqns[k]) continue;
+      const Pruned* part = live.part(k);
+      if (part) copy_part(old_.eqns[k], old_.locations[k], *part);
+      else copy(old_.eqns[k], old_.locations[k], rewrite);
     }
     for (Atom a : old_.outs) fresh_->outs.push_back(atom(a));
     return fresh_;
@@ -169,13 +176,11 @@ class Rewriter {
   }
 
   bool evaluate(const Eqn& e, std::span<const Atom> in, std::span<const Aval> out) {
-    if (!e.primitive->eval || in.empty() || out[0]->ndim() != 0 || out[0]->dtype == DType::float0)
-      return false;
+    auto variable = [](Atom a) { return !a.is_literal(); };
+    if (in.empty() || std::any_of(in.begin(), in.end(), variable)) return false;
+    if (!e.primitive->eval || out[0]->ndim() != 0 || out[0]->dtype == DType::float0) return false;
     Arrays values;
-    for (Atom a : in) {
-      if (!a.is_literal()) return false;
-      values.push_back(fresh_->literals[a.index()]);
-    }
+    for (Atom a : in) values.push_back(fresh_->literals[a.index()]);
     Array result;
     e.primitive->eval({*old_.session, values, *e.params, out, {&result, 1}});
     map_[e.first_result] = literal(result);
@@ -252,26 +257,38 @@ class Rewriter {
 
 }  // namespace
 
-JaxprRef simplify(const JaxprRef& j) {
-  Rewriter rewriter(*j);
+// All equations of the result are live.
+static Ref<Jaxpr> simplified(const Jaxpr& j) {
+  Rewriter rewriter(j);
   Ref<Jaxpr> r = rewriter.run(true);
-  if (rewriter.changed())
-    if (!find_live(*r, false).all) r = Rewriter(*r).run(false);
+  if (rewriter.changed() && !find_live(*r, false).all) r = Rewriter(*r).run(false);
+  return r;
+}
+
+JaxprRef simplify(const JaxprRef& j) {
+  Ref<Jaxpr> r = simplified(*j);
   verify(*r);
   return r;
 }
 
-// Drops the inputs that are not used, except those that `keep` says.
+// Simplifies, and drops the inputs that are not used then, except those that `keep` says.
 template <class Keep>
-static Ref<Jaxpr> drop_inputs(const Jaxpr& j, Small<bool, 4>& kept, Keep keep) {
-  Marks used = find_live(j, false).vars;
-  auto fresh = make_ref<Jaxpr>(j);
-  fresh->invars.clear();
-  for (size_t i = 0; i < j.invars.size(); ++i) {
-    kept.push_back(used[j.invars[i]] || keep(i));
-    if (kept.back()) fresh->invars.push_back(j.invars[i]);
+static JaxprRef simplify_and_drop(const Jaxpr& j, Small<bool, 4>& kept, Keep keep) {
+  Ref<Jaxpr> r = simplified(j);
+  Marks used(r->vars.size());
+  auto use = [&](Atom a) {
+    if (!a.is_literal()) used[a.index()] = true;
+  };
+  for (Atom a : r->atoms) use(a);
+  for (Atom a : r->outs) use(a);
+  std::vector<Var> inputs;
+  for (size_t i = 0; i < r->invars.size(); ++i) {
+    kept.push_back(used[r->invars[i]] || keep(i));
+    if (kept.back()) inputs.push_back(r->invars[i]);
   }
-  return fresh;
+  r->invars = std::move(inputs);
+  verify(*r);
+  return r;
 }
 
 static Ref<Jaxpr> with_outputs(const Jaxpr& j, std::span<const bool> used) {
@@ -285,13 +302,13 @@ static Ref<Jaxpr> with_outputs(const Jaxpr& j, std::span<const bool> used) {
 JaxprRef prune(const Jaxpr& j, std::span<const bool> used, Small<bool, 4>& inputs) {
   Small<bool, 4> keep = std::move(inputs);
   inputs = {};
-  return drop_inputs(*simplify(with_outputs(j, used)), inputs,
-                     [&](size_t i) { return i < keep.size() && keep[i]; });
+  return simplify_and_drop(*with_outputs(j, used), inputs,
+                           [&](size_t i) { return i < keep.size() && keep[i]; });
 }
 
 Small<bool, 4> needed_inputs(const Jaxpr& j, std::span<const bool> used) {
   Small<bool, 4> needed;
-  drop_inputs(*simplify(with_outputs(j, used)), needed, [](size_t) { return false; });
+  simplify_and_drop(*with_outputs(j, used), needed, [](size_t) { return false; });
   return needed;
 }
 
@@ -299,7 +316,7 @@ void simplify_linear(Linearized& l) {
   Small<bool, 4> kept;
   Tracers residuals;
   size_t n = l.residuals.size();
-  l.linear = drop_inputs(*simplify(l.linear), kept, [&](size_t i) { return i >= n; });
+  l.linear = simplify_and_drop(*l.linear, kept, [&](size_t i) { return i >= n; });
   for (size_t i = 0; i < n; ++i)
     if (kept[i]) residuals.push_back(l.residuals[i]);
   l.residuals = std::move(residuals);

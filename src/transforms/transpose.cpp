@@ -30,12 +30,11 @@ Trace& innermost_home(Context& cx, Operands known, Operands cts) {
 
 void check_eqn(const Jaxpr& j, const Eqn& e, const Marks& linear) {
   const Primitive& p = *e.primitive;
-  Flags known;
+  auto known_atom = [&](Atom a) { return a.is_literal() || !linear[a.index()]; };
+  auto operands = j.operands(e);
   size_t n_linear = 0;
-  for (size_t i = 0; i < e.n_operands; ++i) {
-    Atom a = j.operands(e)[i];
-    known.push_back(a.is_literal() || !linear[a.index()]);
-    if (known.back()) continue;
+  for (size_t i = 0; i < operands.size(); ++i) {
+    if (known_atom(operands[i])) continue;
     ++n_linear;
     if (p.no_transpose) fail(Code::no_transpose, p.name, ": ", p.no_transpose);
     if (!transposable(p) || (p.transpose && !p.sig.operand(i).linear))
@@ -45,6 +44,8 @@ void check_eqn(const Jaxpr& j, const Eqn& e, const Marks& linear) {
   if (n_linear > 1 && p.transpose && p.linearity == Linearity::bilinear)
     fail(Code::no_transpose, p.name, ": a product of two linear values has no transpose");
   if (e.params->plain()) return;
+  Flags known;
+  for (Atom a : operands) known.push_back(known_atom(a));
   if (p.known_inside) known = p.known_inside(*e.params, known);
   for_sub_jaxprs(*e.params, [&](const Jaxpr& sub) { check_transposable(sub, known); });
 }
