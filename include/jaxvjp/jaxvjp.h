@@ -110,7 +110,7 @@ enum {
 
 /* clang-format on */
 
-/* Error codes: 1-99 general, 100- of this library. Numbers never change; 1, 12, 120, 122 and 125 are reserved. */
+/* Error codes: 1-99 general, 100- of this library. Numbers never change; 1, 12, 122 and 125 are reserved. */
 enum {
   JAXVJP_OK = 0,
   JAXVJP_INVALID_ARGUMENT = 3, /* NULL, a count, an axis, a flag or a name that cannot be; a value of another session */
@@ -137,6 +137,7 @@ enum {
   JAXVJP_NOT_SCALAR = 117,   /* grad of a function whose output is not one array of rank 0 */
   JAXVJP_IN_DTYPE = 118,     /* a derivative with respect to integers or booleans */
   JAXVJP_OUT_DTYPE = 119,    /* a derivative of integers or booleans */
+  JAXVJP_EFFECT = 120,       /* an effect stands where it would run more often than the program says, or is lost */
   JAXVJP_CALLBACK = 121,     /* a callback failed without a code of its own, or returned 0 with an output unset */
   JAXVJP_CHECK = 123,        /* check_vjp found the rule to be wrong */
   JAXVJP_PARSE = 124,        /* text is not a jaxpr, or not a parameter list: with line and column */

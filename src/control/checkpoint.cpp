@@ -24,6 +24,7 @@ Tracer named(Trace& at, const Tracer& x, const std::string& name) {
 namespace {
 
 bool is_kept(const Eqn& e, const std::string& policy) {
+  if (effects_of(e) != Effects::none) return true;  // it does not happen again
   if (policy == "dots") return e.primitive == &dot_general_p;
   return policy == "named" && e.primitive == &name_p;
 }
@@ -31,7 +32,8 @@ bool is_kept(const Eqn& e, const std::string& policy) {
 std::vector<Var> kept_vars(const Jaxpr& j, const std::string& policy) {
   std::vector<Var> kept;
   for (const Eqn& e : j.eqns)
-    if (is_kept(e, policy)) kept.push_back(e.first_result);
+    if (is_kept(e, policy))
+      for (Var v = e.first_result; v < e.first_result + e.n_results; ++v) kept.push_back(v);
   return kept;
 }
 
@@ -41,6 +43,16 @@ JaxprRef forward_part(const Jaxpr& j, size_t n, const std::vector<Var>& kept) {
   part->outs.resize(n);
   for (Var v : kept) part->outs.push_back(Atom::var(v));
   return simplify(part);
+}
+
+void drop_effects(Jaxpr& j) {
+  size_t n = 0;
+  for (size_t k = 0; k < j.eqns.size(); ++k)
+    if (effects_of(j.eqns[k]) == Effects::none)
+      j.eqns[n] = j.eqns[k], j.locations[n++] = j.locations[k];
+  j.eqns.resize(n);
+  j.locations.resize(n);
+  j.effects = Effects::none;
 }
 
 // What is computed again: the outputs from the n-th on; the kept values are inputs.
@@ -55,7 +67,8 @@ JaxprRef again_part(const Jaxpr& j, size_t n, const std::vector<Var>& kept) {
   };
   for (Atom& a : part->atoms) replace(a);
   for (Atom& a : part->outs) replace(a);
-  return simplify(part);  // the equations that made the kept values are dead now
+  drop_effects(*part);
+  return simplify(part);  // the other equations that made kept values are dead now
 }
 
 void checkpoint_linearize(JvpTrace& t, const Primitive& p, Operands x, Operands dx,
@@ -73,11 +86,12 @@ void checkpoint_linearize(JvpTrace& t, const Primitive& p, Operands x, Operands 
     return join(l.out, l.residuals);
   });
   size_t n = j.outs.size();
-  std::vector<Var> kept = kept_vars(*whole.jaxpr, params.word("policy"));
+  JaxprRef quiet = silent(*whole.jaxpr);
+  std::vector<Var> kept = kept_vars(*quiet, params.word("policy"));
   Tracers outs =
       call_again(cx, p, params, {forward_part(*whole.jaxpr, n, kept), whole.captured}, x);
   y = Tracers(Operands(outs).subspan(0, n));
-  JaxprRef again = again_part(*whole.jaxpr, n, kept);
+  JaxprRef again = again_part(*quiet, n, kept);
   Tracers known = join(whole.captured, x, Operands(outs).subspan(n));
   Tracers operands = join(known, present(dx));
   auto linear = stage(cx, avals_of(operands), [&](Operands a) {

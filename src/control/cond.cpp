@@ -261,10 +261,11 @@ void choose(BatchTrace& t, std::span<const Mapped> in, const std::vector<JaxprRe
   }
 }
 
-void cond_batch(BatchTrace& t, const Primitive&, std::span<const Mapped> in, const Params& params,
+void cond_batch(BatchTrace& t, const Primitive& p, std::span<const Mapped> in, const Params& params,
                 Small<Mapped, 2>& out) {
   auto& all = branches(params);
   if (in[0].mapped && all.size() > 1) {
+    refuse_to_act(effects_of(p, params), p.name, "an index", "every branch");
     return choose(t, in, all, out);
   }
   Tracers operands = values_of(in.subspan(1));

@@ -274,7 +274,10 @@ void lin_transpose(Context& cx, const Primitive&, Operands ct, Operands x, std::
     if (c.perturbed[i]) back.push_back(found[i]);
 }
 
-bool lin_keep(const Params& params) { return linear_call(params).rule->run_on_zero(); }
+// A bwd that runs on zeros too does so for what it does beside giving cotangents.
+Effects lin_effects(const Params& params) {
+  return linear_call(params).rule->run_on_zero() ? Effects::unordered : Effects::none;
+}
 
 // ---- custom_jvp
 
@@ -345,7 +348,7 @@ constexpr Primitive custom_lin_p = define({
     .linearize = lin_linearize,
     .transpose_all = lin_transpose,
     .batch_all = lin_batch,
-    .keep = lin_keep,
+    .effects_of = lin_effects,
     .internal = true,
 });
 

@@ -87,6 +87,12 @@ Small<bool, 4> needed_in_loop(const Jaxpr& body, size_t n_consts, size_t n_carry
   return inputs;
 }
 
+void refuse_to_act(Effects effects, const char* name, const char* what, const char* runs) {
+  if (effects != Effects::ordered) return;
+  fail(Code::effect, name, ": under vmap each element has ", what, " of its own, so ", runs,
+       " would run for all; an effect in it cannot be taken back");
+}
+
 size_t count_of(std::span<const bool> flags) {
   return size_t(std::count(flags.begin(), flags.end(), true));
 }

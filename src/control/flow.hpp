@@ -23,6 +23,9 @@ Tracers values_of(std::span<const Mapped> in);
 Flags mapped_of(std::span<const Mapped> in);
 Tracer swap_leading(const Tracer& x);  // axes 0 and 1 exchanged
 
+// EFFECT where vmap would run what acts for elements that do not ask for it.
+void refuse_to_act(Effects effects, const char* name, const char* what, const char* runs);
+
 // Runs a jaxpr on numbers.
 Tracers run_jaxpr(Context& cx, const Jaxpr& j, Operands operands);
 

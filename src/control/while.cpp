@@ -94,12 +94,23 @@ void while_expand(Context& cx, const Primitive&, Operands operands, const Params
   for (Array& a : carry) out.push_back(cx.tracer(std::move(a)));
 }
 
+JaxprRef silent_again(const Jaxpr& j) {
+  JaxprRef quiet = silent(j);
+  if (quiet->effects != Effects::none)
+    fail(Code::effect, "while: linearize runs the loop again with tangents, ",
+         "and what has an effect and results cannot run again; use jvp");
+  return quiet;
+}
+
 // The loop of values and tangents; only the body's have an effect on tangents.
 struct Both {
   Tracers y, dy;
 };
 Both while_jvp(JvpTrace& t, const While& w, Operands x, Operands dx) {
   Context& cx = t.cx;
+  // In linearize the values have run, and this is once more.
+  JaxprRef w_body = t.linearizing() ? silent_again(w.body) : JaxprRef(&w.body),
+           w_condition = t.linearizing() ? silent_again(w.condition) : JaxprRef(&w.condition);
   size_t n = w.carry(x).size();
   Flags in = nonzero(dx.subspan(w.n_cond));
   Tracers dconsts = present(w.body_consts(dx));
@@ -115,7 +126,7 @@ Both while_jvp(JvpTrace& t, const While& w, Operands x, Operands dx) {
     Flags found;
     body = stage(cx, both, [&](Operands a) {
       Dual d = jvp(
-          cx, [&](Operands v) { return eval_jaxpr(cx, w.body, v); },
+          cx, [&](Operands v) { return eval_jaxpr(cx, *w_body, v); },
           join(w.body_consts(x), a.subspan(0, n)), spread(at, join(dconsts, a.subspan(n))),
           t.verb());
       found = nonzero(d.dy);
@@ -124,7 +135,7 @@ Both while_jvp(JvpTrace& t, const While& w, Operands x, Operands dx) {
     return found;
   });
   auto condition = stage(cx, both, [&](Operands a) {
-    return eval_jaxpr(cx, w.condition, join(w.cond_consts(x), a.subspan(0, n)));
+    return eval_jaxpr(cx, *w_condition, join(w.cond_consts(x), a.subspan(0, n)));
   });
   Tracers dinit = filled(w.carry(dx), flow.out, types, home);
   Tracers all = while_loop(cx, home, condition, body, join(w.carry(x), dinit));
@@ -146,14 +157,14 @@ void while_linearize(JvpTrace& t, const Primitive& p, Operands x, Operands dx, c
     both = while_jvp(t, While(params), x, dx);
   } catch (const Error& e) {
     bool reverse = t.linearizing() && t.verb() != std::string_view("linearize");
-    if (!reverse || !e.is(Code::fwd_mode)) throw;
+    if (!reverse || !(e.is(Code::fwd_mode) || e.is(Code::effect))) throw;
     fail(Code::no_transpose, p.name, ": ", no_reverse_mode);
   }
   dy = both.dy;
   y = t.linearizing() ? bind_at(home_of(t.cx, x), p, x, ParamsRef(&params)) : both.y;
 }
 
-void while_batch(BatchTrace& t, const Primitive&, std::span<const Mapped> in, const Params& params,
+void while_batch(BatchTrace& t, const Primitive& p, std::span<const Mapped> in, const Params& params,
                  Small<Mapped, 2>& out) {
   While w(params);
   Context& cx = t.cx;
@@ -186,11 +197,14 @@ void while_batch(BatchTrace& t, const Primitive&, std::span<const Mapped> in, co
     condition = stage(cx, avals, [&](Operands a) {
       Mapped go = run(w.condition, w.cond_consts(in), a, each)[0];
       each_stops = go.mapped;
+      if (each_stops)
+        refuse_to_act(effects_of(p, params), p.name, "a condition", "the whole loop");
       return Tracers{go.mapped ? reduce_max(go.value, {0}) : go.value};
     });
     Flags found;
     body = stage(cx, avals, [&](Operands a) {
-      Tracer go = each_stops ? run(w.condition, w.cond_consts(in), a, each)[0].value : Tracer();
+      Tracer go =
+          each_stops ? run(*silent(w.condition), w.cond_consts(in), a, each)[0].value : Tracer();
       Tracers next;
       for (const Mapped& m : run(w.body, w.body_consts(in), a, each)) {
         size_t i = found.size();

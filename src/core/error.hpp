@@ -37,6 +37,7 @@ enum class Code : int32_t {
   not_scalar = 117,
   in_dtype = 118,
   out_dtype = 119,
+  effect = 120,
   callback = 121,
   check = 123,
   parse = 124,

@@ -4,15 +4,6 @@
 
 namespace jv {
 
-Effects Jaxpr::effects() const {
-  Effects all = Effects::none;
-  for (const Eqn& e : eqns) {
-    all = std::max(all, e.primitive->effects);
-    for_sub_jaxprs(*e.params, [&](const Jaxpr& sub) { all = std::max(all, sub.effects()); });
-  }
-  return all;
-}
-
 Var Jaxpr::add_eqn(const Primitive& p, std::span<const Atom> operands, const Params& params,
                    std::span<const Aval> out, uint32_t location) {
   if (vars.size() + out.size() >= (size_t{1} << 31))
@@ -26,6 +17,7 @@ Var Jaxpr::add_eqn(const Primitive& p, std::span<const Atom> operands, const Par
   for (Atom a : operands) atoms.push_back(a);
   for (Aval aval : out) vars.push_back(aval);
   if (!params.plain()) held.push_back(ParamsRef(&params));
+  effects = std::max(effects, effects_of(e));
   eqns.push_back(e);
   locations.push_back(location);
   return e.first_result;

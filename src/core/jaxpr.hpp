@@ -2,6 +2,7 @@
 // variable or a literal; the results of an equation are consecutive variables. A jaxpr is built
 // once, in order, and immutable afterwards.
 #pragma once
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -45,7 +46,6 @@ class Jaxpr final : public RefCounted {
     return {atoms.data() + e.first_operand, e.n_operands};
   }
   Aval aval(Atom a) const { return a.is_literal() ? literals[a.index()].aval() : vars[a.index()]; }
-  Effects effects() const;
 
   // Building.
   Var add_var(Aval aval) { return vars.push_back(aval), Var(vars.size() - 1); }
@@ -68,6 +68,7 @@ class Jaxpr final : public RefCounted {
   std::vector<Atom> outs;
   std::vector<Array> literals;  // rank 0
   std::vector<ParamsRef> held;  // parameters that are not interned
+  Effects effects = Effects::none;  // of all equations together
 };
 using JaxprRef = Ref<const Jaxpr>;
 
@@ -91,6 +92,30 @@ void for_sub_jaxprs(const Params& p, F&& f) {
       for (const JaxprRef& j : static_cast<const JaxprList&>(**object).items) f(*j);
   }
 }
+// The same parameters with f(jaxpr) in place of each jaxpr.
+template <class F>
+ParamsRef map_sub_jaxprs(Session& session, const Params& p, F&& f) {
+  std::vector<Param> values = p.values;
+  for (size_t i = 0; i < values.size(); ++i) {
+    ParamKind kind = p.signature->params[i].kind;
+    auto* object = std::get_if<Object>(&values[i]);
+    if (!object) continue;
+    if (kind == ParamKind::jaxpr) values[i] = Object(f(static_cast<const Jaxpr&>(**object)));
+    if (kind != ParamKind::jaxprs) continue;
+    std::vector<JaxprRef> items;
+    for (const JaxprRef& j : static_cast<const JaxprList&>(**object).items) items.push_back(f(*j));
+    values[i] = Object(make_ref<JaxprList>(std::move(items)));
+  }
+  return session.params().make(*p.signature, std::move(values));
+}
+// Of an equation: its primitive's, and those of the jaxprs that it holds.
+inline Effects effects_of(const Primitive& p, const Params& params) {
+  Effects all = p.effects_of ? p.effects_of(params) : p.effects;
+  if (!params.plain())
+    for_sub_jaxprs(params, [&](const Jaxpr& sub) { all = std::max(all, sub.effects); });
+  return all;
+}
+inline Effects effects_of(const Eqn& e) { return effects_of(*e.primitive, *e.params); }
 // Equations of this primitive (null: all), nested ones included.
 size_t count_eqns(const Jaxpr& j, std::string_view primitive);
 

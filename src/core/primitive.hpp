@@ -53,7 +53,14 @@ enum class Linearity {
   bilinear,  // in each marked operand, the others fixed: mul, dot_general
 };
 
-enum class Effects : uint8_t { none, unordered, ordered };
+// What an equation does beside computing its results. If it does anything, it runs as often as the
+// program says and in the program's order: it is not dropped, shared, taken out of a loop, or run
+// again for a derivative.
+enum class Effects : uint8_t {
+  none,
+  unordered,  // it tells somebody: where vmap runs a branch or a step for nothing, it runs too
+  ordered,    // it acts: vmap refuses (EFFECT) to run it for nothing
+};
 
 // A null Tracer among tangents and cotangents is the symbolic zero.
 using AbstractEval = void (*)(Session&, std::span<const Aval> in, const Params&, Avals& out);
@@ -99,8 +106,7 @@ struct Primitive {
   Batch batch = nullptr;
   BatchAll batch_all = nullptr;
   Effects effects = Effects::none;
-  bool (*keep)(const Params&) =
-      nullptr;  // whether an equation runs though nobody needs its results
+  Effects (*effects_of)(const Params&) = nullptr;  // where an equation's parameters decide
   Fold fold = nullptr;
   Dce dce = nullptr;
   // What stands for the rule in a program that was read from text, which cannot say it.

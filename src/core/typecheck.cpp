@@ -52,12 +52,15 @@ void typecheck(const Jaxpr& j) {
       fail(Code::internal, "typecheck: constant ", i, " has another type");
   }
   for (Var v : j.invars) define(v);
+  Effects effects = Effects::none;
   for (const Eqn& e : j.eqns) {
+    effects = std::max(effects, effects_of(e));
     check_atoms(j, j.operands(e), defined, e.primitive->name);
     check_eqn(j, e);
     for (Var v = e.first_result; v < e.first_result + e.n_results; ++v) define(v);
   }
   check_atoms(j, j.outs, defined, "the result");
+  if (effects != j.effects) fail(Code::internal, "typecheck: the effects are not the equations'");
 }
 
 }  // namespace jv

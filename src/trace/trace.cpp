@@ -39,10 +39,16 @@ Trace& innermost(Operands operands) {
   return *t;
 }
 
+Trace& Context::effect_home() {
+  Trace* t = top_;
+  while (&t->home() != t) t = t->below.get();
+  return *t;
+}
+
+static Trace& deeper(Trace& a, Trace& b) { return b.depth > a.depth ? b : a; }
+
 Tracers bind(const Primitive& p, Operands operands, const ParamsRef& params) {
-  Tracers out;
-  innermost(operands).bind(p, operands, params, out);
-  return out;
+  return bind_at(operands[0].trace(), p, operands, params);
 }
 
 Tracer bind1(const Primitive& p, Operands operands, const ParamsRef& params) {
@@ -52,7 +58,8 @@ Tracer bind1(const Primitive& p, Operands operands, const ParamsRef& params) {
 Tracers bind_at(Trace& at, const Primitive& p, Operands operands, const ParamsRef& params) {
   Trace* t = &at;
   for (const Tracer& o : operands)
-    if (o.trace().depth > t->depth) t = &o.trace();
+    t = &deeper(*t, o.trace());
+  if (effects_of(p, *params) != Effects::none) t = &deeper(*t, t->cx.effect_home());
   Tracers out;
   t->bind(p, operands, params, out);
   return out;

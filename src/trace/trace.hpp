@@ -104,6 +104,8 @@ class Context {
   Session& session() const { return *session_; }
   Trace& eval() { return *eval_; }
   Trace& top() { return *top_; }
+  // Where effects happen: the innermost live trace that runs or records.
+  Trace& effect_home();
   Tracer tracer(Array array) { return Tracer(*eval_, std::move(array)); }
   Tracer number(DType dtype, double number) { return tracer(scalar(session(), dtype, number)); }
 
@@ -158,6 +160,8 @@ class Live {
 std::string made_at(Session& session, uint32_t location);
 
 Trace& innermost(Operands operands);
+// In the innermost trace of the operands; an equation with effects not outside of where effects
+// happen, so that nothing takes it out of a loop.
 Tracers bind(const Primitive& p, Operands operands, const ParamsRef& params);
 Tracer bind1(const Primitive& p, Operands operands, const ParamsRef& params);
 // The same in a given trace or deeper: for operations without operands, and for constants.

@@ -9,14 +9,7 @@
 namespace jv {
 namespace {
 
-bool has_effects(const Eqn& e) {
-  if (e.primitive->effects != Effects::none || (e.primitive->keep && e.primitive->keep(*e.params)))
-    return true;
-  if (e.params->plain()) return false;
-  bool any = false;
-  for_sub_jaxprs(*e.params, [&](const Jaxpr& sub) { any = any || sub.effects() != Effects::none; });
-  return any;
-}
+bool has_effects(const Eqn& e) { return effects_of(e) != Effects::none; }
 
 // What a backward pass finds: the equations that are needed, and those of which only a part is.
 struct Liveness {
@@ -310,6 +303,24 @@ Small<bool, 4> needed_inputs(const Jaxpr& j, std::span<const bool> used) {
   Small<bool, 4> needed;
   simplify_and_drop(*with_outputs(j, used), needed, [](size_t) { return false; });
   return needed;
+}
+
+JaxprRef silent(const Jaxpr& j) {
+  if (j.effects == Effects::none) return JaxprRef(&j);
+  auto quiet = make_ref<Jaxpr>(j);
+  quiet->eqns.clear(), quiet->locations.clear(), quiet->effects = Effects::none;
+  for (size_t k = 0; k < j.eqns.size(); ++k) {
+    Eqn e = j.eqns[k];
+    if (has_effects(e)) {
+      if (e.n_results == 0) continue;
+      quiet->held.push_back(map_sub_jaxprs(*j.session, *e.params, silent));
+      e.params = quiet->held.back().get();
+    }
+    quiet->eqns.push_back(e);
+    quiet->locations.push_back(j.locations[k]);
+    quiet->effects = std::max(quiet->effects, effects_of(e));
+  }
+  return quiet;
 }
 
 void simplify_linear(Linearized& l) {

@@ -14,6 +14,10 @@ JaxprRef prune(const Jaxpr& j, std::span<const bool> used, Small<bool, 4>& input
 // The inputs that those outputs need, effects included.
 Small<bool, 4> needed_inputs(const Jaxpr& j, std::span<const bool> used);
 
+// Without the equations that do nothing but have an effect, those of jaxprs inside equations too:
+// for what computes values again. What is left with effects gives results that nothing else can.
+JaxprRef silent(const Jaxpr& j);
+
 // Simplifies the linear half; residuals that it no longer uses are dropped.
 void simplify_linear(Linearized& l);
 

@@ -23,6 +23,12 @@ Marks find_linear(const Jaxpr& j, const Marks& input) {
   return linear;
 }
 
+bool is_linear(const Jaxpr& j, const Eqn& e, const Marks& linear) {
+  auto in = j.operands(e);
+  return std::any_of(in.begin(), in.end(),
+                     [&](Atom a) { return !a.is_literal() && linear[a.index()]; });
+}
+
 Trace& innermost_home(Context& cx, Operands known, Operands cts) {
   Trace &a = home_of(cx, known), &b = home_of(cx, cts);
   return a.depth > b.depth ? a : b;
@@ -59,7 +65,7 @@ void check_live(const Jaxpr& j, const Marks& linear) {
   for (Atom a : j.outs) use(a);
   for (size_t k = j.eqns.size(); k-- > 0;) {
     const Eqn& e = j.eqns[k];
-    bool needed = false;
+    bool needed = effects_of(e) != Effects::none && is_linear(j, e, linear);
     for (Var v = e.first_result; v < e.first_result + e.n_results; ++v)
       needed = needed || (used[v] && linear[v]);
     if (!needed) continue;
@@ -113,10 +119,7 @@ class Transposer {
   }
 
   bool is_linear(Atom a) const { return !a.is_literal() && linear_[a.index()]; }
-  bool is_linear(const Eqn& e) const {
-    auto in = j_.operands(e);
-    return std::any_of(in.begin(), in.end(), [&](Atom a) { return is_linear(a); });
-  }
+  bool is_linear(const Eqn& e) const { return jv::is_linear(j_, e, linear_); }
   Tracer known(Atom a) const {
     return a.is_literal() ? cx_.tracer(j_.literals[a.index()]) : known_[a.index()];
   }
@@ -143,7 +146,7 @@ class Transposer {
       ct.push_back(std::move(ct_[v]));
       ct_[v] = Tracer();
     }
-    if (!any && !(e.primitive->keep && e.primitive->keep(*e.params))) return;
+    if (!any && effects_of(e) == Effects::none) return;
     Avals in;
     for (Atom a : j_.operands(e))
       x.push_back(is_linear(a) ? Tracer() : known(a)), in.push_back(j_.aval(a));
