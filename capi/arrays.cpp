@@ -11,7 +11,7 @@ static constexpr jaxvjp_value* no_value = nullptr;
 
 static Aval array_aval(View& cx, int32_t code, const int64_t* shape, size_t ndim) {
   DType d = DType(code);
-  if (!is_valid(d) || d == DType::float0)
+  if (!is_public(d) || d == DType::float0)
     fail(Code::invalid_argument, "an array cannot have the dtype ", code);
   for (int64_t n : ints(shape, ndim, "shape"))
     if (n < 0) fail(Code::invalid_argument, "an array cannot have the size ", n);

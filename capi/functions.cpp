@@ -13,24 +13,6 @@ using namespace jv::capi;
 static constexpr jaxvjp_value* no_value = nullptr;
 static constexpr jaxvjp_function* no_function = nullptr;
 
-namespace {
-
-// A callback's user pointer until somebody owns it: destroyed on failure too.
-class User {
- public:
-  User(void* user, jaxvjp_destroy_fn destroy) : user_(user), destroy_(destroy) {}
-  ~User() {
-    if (destroy_) destroy_(user_);
-  }
-  void given() { destroy_ = nullptr; }
-
- private:
-  void* user_;
-  jaxvjp_destroy_fn destroy_;
-};
-
-}  // namespace
-
 jaxvjp_function* jaxvjp_function_new(jaxvjp_context* cx, const char* name, jaxvjp_call_fn callback,
                                      void* user, jaxvjp_destroy_fn destroy) {
   User owned(user, destroy);

@@ -83,7 +83,7 @@ std::span<const int64_t> ints(const int64_t* p, size_t n, const char* what) {
 }
 
 DType dtype(int32_t code) {
-  if (!is_valid(DType(code))) fail(Code::invalid_argument, "there is no dtype ", code);
+  if (!is_public(DType(code))) fail(Code::invalid_argument, "there is no dtype ", code);
   return DType(code);
 }
 

@@ -38,6 +38,20 @@ R guard(jaxvjp_context* cx, const char* who, R failure, F&& f) noexcept {
   }
 }
 
+// A callback's user pointer until somebody owns it: destroyed on failure too.
+class User {
+ public:
+  User(void* user, jaxvjp_destroy_fn destroy) : user_(user), destroy_(destroy) {}
+  ~User() {
+    if (destroy_) destroy_(user_);
+  }
+  void given() { destroy_ = nullptr; }
+
+ private:
+  void* user_;
+  jaxvjp_destroy_fn destroy_;
+};
+
 // ---- checked unwrapping
 [[noreturn]] void fail_null(const char* what);
 template <class T>

@@ -490,6 +490,101 @@ JAXVJP_API(int32_t) jaxvjp_is_perturbed(jaxvjp_context *cx, const jaxvjp_value *
 /* In bwd, 1 or 0: will anyone use the cotangent of argument `arg`? -1 on failure. */
 JAXVJP_API(int32_t) jaxvjp_is_needed(jaxvjp_context *cx, size_t arg);
 
+/* ------------------------------------------------------------------------------------------- custom rules, opaque
+ *
+ * Code that cannot be traced: a solver, a simulator, a table. It runs on buffers when the program runs, on the thread that
+ * called the library, under jit, vmap, loops and grad. A derivative of order 2 through its bwd is NO_RULE, never 0. */
+
+/* A leaf of an argument or result at run time: row-major, compact, aligned to its elements; valid until the callback returns.
+ * Inputs are read-only, outputs uninitialised. */
+typedef struct jaxvjp_buffer {
+  size_t struct_size;
+  void *data;
+  const int64_t *shape; /* ndim sizes */
+  size_t ndim;
+  int32_t dtype;
+} jaxvjp_buffer;
+
+/* Computes the output leaves from the input leaves, in the order of their trees. *state, preset to NULL, goes to bwd, and to
+ * state_destroy when its last holder is gone: at once where no derivative is asked for. Returns 0, or a code. */
+typedef int32_t (*jaxvjp_host_fwd_fn)(jaxvjp_context *cx, void *user, const jaxvjp_buffer *const *in, size_t n_in,
+                                      const jaxvjp_buffer *const *out, size_t n_out, void **state);
+/* Fills arg_cts, the cotangents of the inputs, from cts, those of the outputs, in which it is linear. Runs zero, one or many
+ * times for a state, which it must not change. in[i] and out[i] are NULL unless asked for by SAVE_INPUTS, SAVE_OUTPUTS; cts[i]
+ * and arg_cts[i] where output or input i is no float. */
+typedef int32_t (*jaxvjp_host_bwd_fn)(jaxvjp_context *cx, void *user, void *state, const jaxvjp_buffer *const *in,
+                                      const jaxvjp_buffer *const *out, const jaxvjp_buffer *const *cts, size_t n_out,
+                                      const jaxvjp_buffer *const *arg_cts, size_t n_in);
+/* Writes the pytree of specs (jaxvjp_spec) that the outputs have for arguments of these specs. */
+typedef int32_t (*jaxvjp_host_shape_fn)(jaxvjp_context *cx, void *user, jaxvjp_value *const *arg_specs, size_t n,
+                                        jaxvjp_value **out);
+
+/* A whole batch in one call. Leaves that are mapped have a leading axis of `size`, the others are the same for every element.
+ * Outputs of fwd and arg_cts always have it. */
+typedef struct jaxvjp_host_batch {
+  size_t struct_size;
+  int64_t size;       /* elements; at least 1 */
+  const int32_t *in;  /* n_in flags: 1 where the input is mapped (0 in a bwd that did not save it) */
+  const int32_t *out; /* n_out flags, likewise */
+  const int32_t *cts; /* bwd: n_out flags; NULL in fwd */
+  int32_t states;     /* 1: a state an element; 0 (in bwd only): one state for all, as for the rows of a Jacobian */
+} jaxvjp_host_batch;
+
+/* fwd for a batch. `states` has an entry an element, preset to NULL. */
+typedef int32_t (*jaxvjp_host_batch_fwd_fn)(jaxvjp_context *cx, void *user, const jaxvjp_host_batch *batch,
+                                            const jaxvjp_buffer *const *in, size_t n_in, const jaxvjp_buffer *const *out,
+                                            size_t n_out, void **states);
+/* bwd for a batch. `states` has an entry an element where batch->states says so, else one. An entry is NULL too where the
+ * element took a branch without this call: what is written for it is not used. */
+typedef int32_t (*jaxvjp_host_batch_bwd_fn)(jaxvjp_context *cx, void *user, const jaxvjp_host_batch *batch,
+                                            void *const *states, const jaxvjp_buffer *const *in,
+                                            const jaxvjp_buffer *const *out, const jaxvjp_buffer *const *cts, size_t n_out,
+                                            const jaxvjp_buffer *const *arg_cts, size_t n_in);
+
+typedef struct jaxvjp_host_options {
+  size_t struct_size;
+  jaxvjp_host_bwd_fn bwd;             /* NULL: not differentiable (NO_RULE) */
+  jaxvjp_destroy_fn state_destroy;    /* of a state that is not NULL; once; on any thread */
+  int32_t flags;                      /* JAXVJP_HOST_ below */
+  jaxvjp_host_batch_fwd_fn batch_fwd; /* vmap: one call for all elements; NULL: see VMAP_LOOP */
+  jaxvjp_host_batch_bwd_fn batch_bwd; /* the same for bwd: one call for all rows of a Jacobian */
+} jaxvjp_host_options;
+enum {
+  JAXVJP_HOST_PURE = 1,         /* may be dropped and run again; without it every call runs, in order */
+  JAXVJP_HOST_SAVE_INPUTS = 2,  /* bwd gets fwd's inputs */
+  JAXVJP_HOST_SAVE_OUTPUTS = 4, /* bwd gets fwd's outputs */
+  JAXVJP_HOST_VMAP_LOOP = 8     /* vmap: once an element; without it and batch_fwd, vmap refuses (NO_RULE) */
+};
+
+/* The function of any pytrees of arrays that runs fwd. `shape` runs at every call, before anything else. name: for errors,
+ * printing, and to link saved programs. destroy(user) runs when the last function, program or pullback that holds it is gone,
+ * on failure too. shape or fwd NULL: INVALID_ARGUMENT. Forward mode is FWD_MODE; a failing callback's code and error come out
+ * of the outer call, with a note. Checkpoint runs a PURE one again, and keeps what others gave. */
+JAXVJP_API(jaxvjp_function *)
+jaxvjp_host_function(jaxvjp_context *cx, const char *name, jaxvjp_host_shape_fn shape, jaxvjp_host_fwd_fn fwd, void *user,
+                     jaxvjp_destroy_fn destroy, const jaxvjp_host_options *options);
+
+/* What optimisers take: returns the value at the n numbers x and, unless grad is NULL, writes the n derivatives to it. */
+typedef double (*jaxvjp_value_grad_fn)(unsigned n, const double *x, double *grad, void *data);
+/* f64[n] -> f64[] from such a function, which must depend on x alone. Differentiable in forward and reverse mode, once: order
+ * 2 is NO_RULE. vmap calls it once an element. Arguments of other types are DTYPE, SHAPE or INVALID_ARGUMENT. */
+JAXVJP_API(jaxvjp_function *)
+jaxvjp_from_value_grad(jaxvjp_context *cx, const char *name, jaxvjp_value_grad_fn f, void *data, jaxvjp_destroy_fn destroy);
+/* What least squares take: writes m residuals at the n numbers x and, unless jacobian is NULL, the m * n derivatives
+ * jacobian[i * n + j] = d residuals[i] / d x[j]. Returns 0, or a code, with which the outer call fails. */
+typedef int32_t (*jaxvjp_residual_jacobian_fn)(size_t m, size_t n, const double *x, double *residuals, double *jacobian,
+                                               void *data);
+/* f64[n] -> f64[m] from such a function; otherwise like from_value_grad. */
+JAXVJP_API(jaxvjp_function *)
+jaxvjp_from_residual_jacobian(jaxvjp_context *cx, const char *name, size_t m, jaxvjp_residual_jacobian_fn f, void *data,
+                              jaxvjp_destroy_fn destroy);
+/* A scalar function of n numbers: returns the value and, unless partials is NULL, writes the n partial derivatives to it. */
+typedef double (*jaxvjp_partials_fn)(size_t n, const double *x, double *partials, void *data);
+/* The function of n arrays of f64, which broadcast against each other, that maps f over their elements; otherwise like
+ * from_value_grad. */
+JAXVJP_API(jaxvjp_function *)
+jaxvjp_from_partials(jaxvjp_context *cx, const char *name, jaxvjp_partials_fn f, void *data, jaxvjp_destroy_fn destroy);
+
 /* ------------------------------------------------------------------------------------------- control flow
  *
  * Loops and branches as operations: their functions are recorded once, whatever the number of steps, and a rule inside is

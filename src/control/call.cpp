@@ -23,16 +23,11 @@ Avals out_avals(const Jaxpr& j) {
 
 static const Jaxpr& body(const Params& params) { return jaxpr_param(params, "jaxpr"); }
 
-static ParamsRef with_jaxpr(Session& session, const Params& params, const JaxprRef& j) {
-  std::vector<Param> values = params.values;
-  values[params.signature->find("jaxpr")] = Object(j);
-  return session.params().make(*params.signature, std::move(values));
-}
-
 Tracers call_again(Context& cx, const Primitive& p, const Params& params,
                    const StageTrace::Closed& f, Operands args) {
   Tracers operands = join(f.captured, args);
-  return bind_at(home_of(cx, operands), p, operands, with_jaxpr(cx.session(), params, f.jaxpr));
+  return bind_at(home_of(cx, operands), p, operands,
+                 with_param(cx.session(), params, "jaxpr", Object(f.jaxpr)));
 }
 
 void check_call(const char* name, const Jaxpr& j, std::span<const Aval> in) {
@@ -160,7 +155,7 @@ Pruned call_dce(Session& session, const Params& params, std::span<const bool> us
   Pruned p;
   p.results = Small<bool, 4>(used);
   JaxprRef part = prune(body(params), used, p.operands);
-  p.params = with_jaxpr(session, params, part);
+  p.params = with_param(session, params, "jaxpr", Object(part));
   return p;
 }
 

@@ -113,11 +113,9 @@ Pruned custom_dce(Session& session, const Params& params, std::span<const bool> 
   for (size_t i = 0; i < used.size(); ++i)
     if (used[i]) part->outs.push_back(j.outs[i]);
   p.results = Small<bool, 4>(used);
-  std::vector<Param> values = params.values;
-  values[params.signature->find("call_jaxpr")] = Object(simplify(part));
-  values[params.signature->find("rule")] =
-      Object(prune_rule(rule_of(params), Flags(used), out_avals(j)));
-  p.params = session.params().make(*params.signature, std::move(values));
+  RuleRef rule = prune_rule(rule_of(params), Flags(used), out_avals(j));
+  p.params = with_param(session, params, "call_jaxpr", Object(simplify(part)));
+  p.params = with_param(session, *p.params, "rule", Object(rule));
   return p;
 }
 
@@ -176,34 +174,17 @@ void vjp_linearize(JvpTrace& t, const Primitive&, Operands operands, Operands ta
   RuleRef rule = rule_of(params);
   Operands x = operands.subspan(n_consts(params)), dx = tangents.subspan(n_consts(params));
   if (!t.linearizing()) {
-    if (!rule->has_forward())
-      fail(Code::fwd_mode, rule->name(),
-           ": a custom rule without a forward mode cannot be differentiated by ", t.verb(),
-           "; give a jvp rule or JAXVJP_FORWARD_TRANSPOSE_BWD");
+    check_forward(t, *rule);
     return run_jvp_rule(t, *rule, x, dx, y, dy);
   }
-  auto c = make_ref<LinearCall>();
-  c->rule = rule;
-  c->perturbed = nonzero(dx);
+  CustomRule::Residuals residuals;
   {
     RunningRule running(t.cx, rule->name(), "fwd", t.depth, t.depth);
-    c->residuals = rule->fwd(t.cx, x, c->perturbed, y);
+    residuals = rule->fwd(t.cx, x, nonzero(dx), y);
   }
   below(t, y, rule->name(), "fwd");
-  below(t, c->residuals.leaves, rule->name(), "fwd");
-  c->residuals.differentiating = Ref<const Trace>(&t);
-  c->in = avals_of(x);
-  c->out = avals_of(y);
-  c->has_args = rule->has_forward();
-  Tracers all = std::move(c->residuals.leaves);
-  c->residuals.leaves = {};
-  c->n_residuals = all.size();
-  if (c->has_args) all.append(x);
-  for (const Tracer& d : dx)
-    if (d) all.push_back(d);
-  Tracers lin = bind_lin(t.cx, c, all);
-  size_t k = 0;
-  for (const Tracer& out : y) dy.push_back(is_float(out.dtype()) ? lin[k++] : Tracer());
+  below(t, residuals.leaves, rule->name(), "fwd");
+  dy = custom_tangents(t, rule, std::move(residuals), x, dx, y);
 }
 
 void lin_aval(Session& session, std::span<const Aval>, const Params& params, Avals& out) {
@@ -296,6 +277,34 @@ void jvp_transpose(Context& cx, const Primitive&, Operands ct, Operands x, std::
 }
 
 }  // namespace
+
+void check_forward(const JvpTrace& t, const CustomRule& rule) {
+  if (t.linearizing() || rule.has_forward()) return;
+  fail(Code::fwd_mode, rule.name(),
+       ": a custom rule without a forward mode cannot be differentiated by ", t.verb(),
+       "; give a jvp rule or JAXVJP_FORWARD_TRANSPOSE_BWD");
+}
+
+Tracers custom_tangents(JvpTrace& t, const RuleRef& rule, CustomRule::Residuals residuals,
+                        Operands x, Operands dx, Operands y) {
+  auto c = make_ref<LinearCall>();
+  c->rule = rule;
+  c->perturbed = nonzero(dx);
+  c->in = avals_of(x);
+  c->out = avals_of(y);
+  c->has_args = rule->has_forward();
+  Tracers all = std::move(residuals.leaves);
+  residuals.leaves = {};
+  residuals.differentiating = Ref<const Trace>(&t);
+  c->residuals = std::move(residuals);
+  c->n_residuals = all.size();
+  if (c->has_args) all.append(x);
+  all.append(present(dx));
+  Tracers lin = bind_lin(t.cx, c, all), dy;
+  size_t k = 0;
+  for (const Tracer& out : y) dy.push_back(is_float(out.dtype()) ? lin[k++] : Tracer());
+  return dy;
+}
 
 Tracers custom_vjp_call(const RuleRef& rule, Context& cx, Operands args, Trace& at) {
   return bind_call(custom_vjp_call_p, rule, cx, args, at);

@@ -97,6 +97,12 @@ size_t count_of(std::span<const bool> flags) {
   return size_t(std::count(flags.begin(), flags.end(), true));
 }
 
+ParamsRef with_param(Session& session, const Params& params, std::string_view name, Param value) {
+  std::vector<Param> values = params.values;
+  values[params.signature->find(name)] = std::move(value);
+  return session.params().make(*params.signature, std::move(values));
+}
+
 Tracers run_jaxpr(Context& cx, const Jaxpr& j, Operands operands) {
   Arrays in, results;
   for (const Tracer& t : operands) in.push_back(t.array());

@@ -26,6 +26,8 @@ Tracer swap_leading(const Tracer& x);  // axes 0 and 1 exchanged
 // EFFECT where vmap would run what acts for elements that do not ask for it.
 void refuse_to_act(Effects effects, const char* name, const char* what, const char* runs);
 
+// The parameters with another value under a name.
+ParamsRef with_param(Session& session, const Params& params, std::string_view name, Param value);
 // Runs a jaxpr on numbers.
 Tracers run_jaxpr(Context& cx, const Jaxpr& j, Operands operands);
 

@@ -45,4 +45,10 @@ Ref<const RefCounted> batch_residuals(Ref<const RefCounted> structure, Flags map
 Tracers custom_vjp_call(const RuleRef& rule, Context& cx, Operands args, Trace& at);
 Tracers custom_jvp_call(const RuleRef& rule, Context& cx, Operands args, Trace& at);
 
+// FWD_MODE where the trace differentiates forward and the rule has no forward mode.
+void check_forward(const JvpTrace& t, const CustomRule& rule);
+// The tangents of a rule's results y, from what its fwd kept: the linear half of the call.
+Tracers custom_tangents(JvpTrace& t, const RuleRef& rule, CustomRule::Residuals residuals,
+                        Operands x, Operands dx, Operands y);
+
 }  // namespace jv

@@ -66,12 +66,15 @@ Array row_of(Session& session, const Array& all, Aval element, int64_t i) {
   Array row = Array::allocate(session, element);
   if (size_t bytes = element->bytes())
     std::memcpy(row.mutable_data(), all.data<char>() + size_t(i) * bytes, bytes);
+  if (element->dtype == DType::opaque) retain_elements(row, 0, element->size);
   return row;
 }
 
 void put_row(Array& all, const Array& row, int64_t i) {
   if (size_t bytes = row.aval()->bytes())
     std::memcpy(all.mutable_data<char>() + size_t(i) * bytes, row.data(), bytes);
+  size_t n = row.aval()->size;
+  if (row.aval()->dtype == DType::opaque) retain_elements(all, size_t(i) * n, n);
 }
 
 void scan_expand(Context& cx, const Primitive&, Operands operands, const Params& params,

@@ -1,6 +1,7 @@
 #include "core/array.hpp"
 
 #include <cmath>
+#include <cstring>
 #include <new>
 
 #include "core/error.hpp"
@@ -19,6 +20,9 @@ ArrayBlock::ArrayBlock(Aval aval, void* data, Session& session, size_t bytes)
 void ArrayBlock::dispose() const {
   auto* self = const_cast<ArrayBlock*>(this);
   if (destroy_) destroy_(user_);
+  if (owns_references())
+    for (size_t i = 0; i < aval->size; ++i)
+      if (auto* object = static_cast<const RefCounted* const*>(data)[i]) object->release();
   Session* session = session_;
   size_t bytes = bytes_;
   self->~ArrayBlock();
@@ -29,8 +33,16 @@ void ArrayBlock::dispose() const {
 Array Array::allocate(Session& session, Aval aval) {
   size_t bytes = header + (aval->bytes() + 63) / 64 * 64;
   void* block = session.allocate(bytes);
-  return Ref<ArrayBlock>(new (block)
-                             ArrayBlock(aval, static_cast<char*>(block) + header, session, bytes));
+  Array a = Ref<ArrayBlock>(
+      new (block) ArrayBlock(aval, static_cast<char*>(block) + header, session, bytes));
+  if (aval->dtype == DType::opaque) std::memset(a->data, 0, aval->bytes());
+  return a;
+}
+
+void retain_elements(const Array& array, size_t first, size_t n) {
+  auto* objects = array.data<const RefCounted*>();
+  for (size_t i = first; i < first + n; ++i)
+    if (objects[i]) objects[i]->retain();
 }
 
 Array Array::view(const Array& base, Aval aval) {

@@ -18,11 +18,13 @@ class ArrayBlock {
     if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) dispose();
   }
   Session& session() const { return *session_; }
+  bool is_view() const { return bool(base_); }
 
  private:
   friend class Array;
   ArrayBlock(Aval aval, void* data, Session& session, size_t bytes);
   void dispose() const;
+  bool owns_references() const { return aval->dtype == DType::opaque && !base_; }
 
   mutable std::atomic<uint32_t> refs_{0};
   Session* session_;  // counted
@@ -55,6 +57,10 @@ class Array : public Ref<ArrayBlock> {
     return static_cast<T*>(get()->data);
   }
 };
+
+// Elements of dtype opaque are counted references, or null, which are released with their block.
+// Who copies n of them into it, from `first` on, says so here.
+void retain_elements(const Array& array, size_t first, size_t n);
 
 // A rank-0 array of this dtype, rounded once from a double (or exactly from an integer).
 Array scalar(Session& session, DType dtype, double number);

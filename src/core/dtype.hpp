@@ -24,6 +24,7 @@ enum class DType : int32_t {
   bf16 = 0x410,
   boolean = 0x608,
   float0 = 0xff00,  // no bits: the tangent type of integers and booleans
+  opaque = 0xfe40,  // references to objects, which only the library's own equations pass on
 };
 
 // IEEE binary16 and bfloat16: storage only. They convert from float with one rounding, to nearest
@@ -48,13 +49,14 @@ struct DTypeInfo {
   size_t size;                 // bytes an element
 };
 inline constexpr DTypeInfo dtype_table[] = {
-    {DType::boolean, "bool", "bool", 1},  {DType::i8, "i8", "int8", 1},
-    {DType::i16, "i16", "int16", 2},      {DType::i32, "i32", "int32", 4},
-    {DType::i64, "i64", "int64", 8},      {DType::u8, "u8", "uint8", 1},
-    {DType::u16, "u16", "uint16", 2},     {DType::u32, "u32", "uint32", 4},
-    {DType::u64, "u64", "uint64", 8},     {DType::f16, "f16", "float16", 2},
-    {DType::bf16, "bf16", "bfloat16", 2}, {DType::f32, "f32", "float32", 4},
-    {DType::f64, "f64", "float64", 8},    {DType::float0, "float0", "float0", 0},
+    {DType::boolean, "bool", "bool", 1},    {DType::i8, "i8", "int8", 1},
+    {DType::i16, "i16", "int16", 2},        {DType::i32, "i32", "int32", 4},
+    {DType::i64, "i64", "int64", 8},        {DType::u8, "u8", "uint8", 1},
+    {DType::u16, "u16", "uint16", 2},       {DType::u32, "u32", "uint32", 4},
+    {DType::u64, "u64", "uint64", 8},       {DType::f16, "f16", "float16", 2},
+    {DType::bf16, "bf16", "bfloat16", 2},   {DType::f32, "f32", "float32", 4},
+    {DType::f64, "f64", "float64", 8},      {DType::float0, "float0", "float0", 0},
+    {DType::opaque, "opaque", "opaque", 8},
 };
 inline constexpr size_t n_dtypes = std::size(dtype_table);
 
@@ -65,6 +67,8 @@ constexpr size_t dtype_index(DType dtype) {
   return n_dtypes;
 }
 constexpr bool is_valid(DType dtype) { return dtype_index(dtype) < n_dtypes; }
+// One that users have arrays of.
+constexpr bool is_public(DType dtype) { return is_valid(dtype) && dtype != DType::opaque; }
 constexpr size_t size_of(DType dtype) { return dtype_table[dtype_index(dtype)].size; }
 constexpr std::string_view name_of(DType dtype) {
   return is_valid(dtype) ? dtype_table[dtype_index(dtype)].name : "?";

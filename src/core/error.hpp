@@ -39,6 +39,7 @@ enum class Code : int32_t {
   out_dtype = 119,
   effect = 120,
   callback = 121,
+  unlinked = 122,
   check = 123,
   parse = 124,
   abi_mismatch = 126,

@@ -79,6 +79,14 @@ std::string to_string(ParamKind kind, const Param& value) {
       for (size_t i = 0; i < dims.size(); ++i) s += (i ? ", " : "") + list(dims[i], '(', ')');
       return s + (dims.size() == 1 ? ",)" : ")");
     }
+    case ParamKind::types: {
+      const Dims& types = std::get<Dims>(value);
+      std::string s = "(";
+      for (const Ints& t : types)
+        s += (s.size() > 1 ? ", " : "") + std::string(name_of(DType(t[0]))) +
+             list(Ints(t.begin() + 1, t.end()), '[', ']');
+      return s + (types.size() == 1 ? ",)" : ")");
+    }
     case ParamKind::dims: {
       const Dims& d = std::get<Dims>(value);
       return "((" + list(d[0], '[', ']') + ", " + list(d[1], '[', ']') + "), (" +

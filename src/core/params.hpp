@@ -16,8 +16,8 @@
 
 namespace jv {
 
-using Dims =
-    std::vector<Ints>;  // lists of integers: padding (one a dimension), or dot_general's four
+// Lists of integers: padding (one a dimension), dot_general's four, or types (dtype, then shape).
+using Dims = std::vector<Ints>;
 using Object = Ref<const RefCounted>;
 using Param = std::variant<std::monostate, bool, int64_t, DType, Ints, Dims, std::string, Object>;
 

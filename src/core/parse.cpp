@@ -217,7 +217,7 @@ class Parser {
     e.primitive =
         &read_primitive(e.results.empty() ? "an equation or 'in ('" : "the name of a primitive");
     if (lex_.accept('[')) {
-      e.params = read_params(lex_, *e.primitive, [&] { return read_sub_jaxpr(scope); });
+      e.params = read_params(session_, lex_, *e.primitive, [&] { return read_sub_jaxpr(scope); });
       lex_.expect(']');
       link(e);
     } else {
@@ -357,8 +357,9 @@ JaxprRef parse_jaxpr(Session& session, std::string_view text, Find find) {
 ParamsRef parse_params(Session& session, const Primitive& p, std::string_view text,
                        std::span<const Aval> in) {
   Lexer lex(text);
-  std::vector<Param> values = read_params(
-      lex, p, [&]() -> Object { lex.fail_at(lex.place(), "a jaxpr cannot be given here"); });
+  std::vector<Param> values = read_params(session, lex, p, [&]() -> Object {
+    lex.fail_at(lex.place(), "a jaxpr cannot be given here");
+  });
   if (!lex.at_end()) lex.fail_expected("the end of the parameters");
   return complete_params(session, lex, 0, p, std::move(values), in, {});
 }

@@ -85,6 +85,8 @@ Array read_literal(Session& session, Lexer& lex) {
     lex.fail_at(place, "a literal has rank 0, not ", to_string(aval).substr(0, 200));
   Array a = Array::allocate(session, aval);
   if (aval->dtype == DType::float0) return a;
+  if (aval->dtype == DType::opaque && text == "0.0") return a;  // null; there are no others
+  if (aval->dtype == DType::opaque) lex.fail_at(place, "a reference cannot be written");
   bool read = visit_dtype(aval->dtype, [&]<class T>(Type<T>) {
     T value{};
     bool ok = from_text(text, value);
@@ -144,12 +146,22 @@ static Dims read_dims(Lexer& lex) {
   return dims;
 }
 
+static Dims read_types(Session& session, Lexer& lex) {
+  Dims types;
+  read_sequence(lex, [&] {
+    Aval aval = read_type(session, lex);
+    types.push_back({int64_t(aval->dtype)});
+    types.back().append(aval->shape);
+  });
+  return types;
+}
+
 static Param read_dtype(Lexer& lex) {
   size_t place = lex.place();
   std::string_view name = lex.word("a dtype");
   DType dtype = dtype_called(name, &DTypeInfo::long_name);
   if (dtype == DType::none) dtype = dtype_called(name, &DTypeInfo::name);
-  if (dtype == DType::none) lex.fail_at(place, "no such dtype: ", name.substr(0, 40));
+  if (!is_public(dtype)) lex.fail_at(place, "no such dtype: ", name.substr(0, 40));
   return dtype;
 }
 
@@ -184,7 +196,8 @@ static Param read_list(Lexer& lex, const std::function<Object()>& read_jaxpr) {
   return Object(make_ref<JaxprList>(std::move(items)));
 }
 
-static Param read_value(Lexer& lex, ParamKind kind, const std::function<Object()>& read_jaxpr) {
+static Param read_value(Session& session, Lexer& lex, ParamKind kind,
+                        const std::function<Object()>& read_jaxpr) {
   switch (kind) {
     case ParamKind::boolean: return read_bool(lex);
     case ParamKind::integer: return read_integer(lex);
@@ -192,6 +205,7 @@ static Param read_value(Lexer& lex, ParamKind kind, const std::function<Object()
     case ParamKind::strides: return lex.accept("None") ? Param() : Param(read_ints(lex));
     case ParamKind::padding: return read_padding(lex);
     case ParamKind::dims: return read_dims(lex);
+    case ParamKind::types: return read_types(session, lex);
     case ParamKind::dtype: return read_dtype(lex);
     case ParamKind::dtype_or_none: return lex.accept("None") ? Param() : read_dtype(lex);
     case ParamKind::word: return read_word(lex);
@@ -242,7 +256,7 @@ static void skip_extra(Lexer& lex, const Primitive& p, size_t place, std::string
                 value.substr(0, 40));
 }
 
-std::vector<Param> read_params(Lexer& lex, const Primitive& p,
+std::vector<Param> read_params(Session& session, Lexer& lex, const Primitive& p,
                                const std::function<Object()>& read_jaxpr) {
   std::vector<Param> values(p.sig.n_params);
   std::array<bool, std::tuple_size_v<decltype(Signature::params)>> given{};
@@ -255,8 +269,8 @@ std::vector<Param> read_params(Lexer& lex, const Primitive& p,
       if (given[i]) lex.fail_at(place, p.name, ": the parameter ", name, " is given twice");
       given[i] = true;
       ParamKind kind = p.sig.params[i].kind;
-      values[i] =
-          kind == ParamKind::none ? read_none(lex, name) : read_value(lex, kind, read_jaxpr);
+      values[i] = kind == ParamKind::none ? read_none(lex, name)
+                                          : read_value(session, lex, kind, read_jaxpr);
     } else {
       skip_extra(lex, p, place, name);
     }

@@ -17,7 +17,7 @@ Array read_literal(Session& session, Lexer& lex);
 
 // Reads `name=value ...` up to the closing bracket or the end. Values in the order of the
 // signature; monostate where nothing was given.
-std::vector<Param> read_params(Lexer& lex, const Primitive& p,
+std::vector<Param> read_params(Session& session, Lexer& lex, const Primitive& p,
                                const std::function<Object()>& read_jaxpr);
 // Fills what was left out. `place`: of the equation.
 ParamsRef complete_params(Session& session, const Lexer& lex, size_t place, const Primitive& p,

@@ -23,6 +23,7 @@ enum class ParamKind {
   flags,   // [True, False]
   bools,   // (True, False)
   jaxpr,   // { lambda ; ... }
+  types,   // (f32[2], i32[])
   jaxprs,  // ({ lambda ; ... } { lambda ; ... })
   object,  // a rule, not printed
 };
@@ -75,7 +76,7 @@ constexpr ParamKind parse_kind(std::string_view s) {
       {"none", ParamKind::none},       {"word", ParamKind::word},
       {"flags", ParamKind::flags},     {"jaxpr", ParamKind::jaxpr},
       {"object", ParamKind::object},   {"bools", ParamKind::bools},
-      {"jaxprs", ParamKind::jaxprs},
+      {"jaxprs", ParamKind::jaxprs},   {"types", ParamKind::types},
   };
   for (auto [name, kind] : kinds)
     if (s == name) return kind;

@@ -24,11 +24,11 @@ class Run {
     if (j_.locations[k]) cx_.location = j_.locations[k];
     if (e.primitive->expand) expand(e, in, out);
     else
-      e.primitive->eval({*j_.session,
-                         in,
-                         *e.params,
-                         {&j_.vars[e.first_result], e.n_results},
-                         {out.data(), out.size()}});
+      evaluate(*e.primitive, {*j_.session,
+                              in,
+                              *e.params,
+                              {&j_.vars[e.first_result], e.n_results},
+                              {out.data(), out.size()}});
     for (size_t i = 0; i < e.n_results; ++i)
       if (uses_[e.first_result + i]) env_[e.first_result + i] = std::move(out[i]);
   }

@@ -21,7 +21,7 @@ constexpr bool accepts(Takes takes, DType d) {
     case Takes::numbers: return is_float(d) || is_integer(d);
     case Takes::integers: return is_integer(d);
     case Takes::bits: return is_integer(d) || d == DType::boolean;
-    case Takes::scalars: return d != DType::float0;
+    case Takes::scalars: return d != DType::float0 && d != DType::opaque;
     default: return true;
   }
 }

@@ -27,6 +27,8 @@ extern const Primitive expm1_p;
 extern const Primitive floor_p;
 extern const Primitive ge_p;
 extern const Primitive gt_p;
+extern const Primitive host_bwd_p;
+extern const Primitive host_call_p;
 extern const Primitive integer_pow_p;
 extern const Primitive iota_p;
 extern const Primitive is_finite_p;

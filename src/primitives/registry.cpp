@@ -31,6 +31,8 @@ static constexpr const Primitive* table[] = {
     &floor_p,
     &ge_p,
     &gt_p,
+    &host_bwd_p,
+    &host_call_p,
     &integer_pow_p,
     &iota_p,
     &is_finite_p,

@@ -69,8 +69,9 @@ void StageTrace::bind_complete(const Primitive& p, Tracers operands, ParamsRef p
   for (const Tracer& t : operands) in.push_back(t.aval());
   p.abstract_eval(cx.session(), in, *params, avals);
   // What a rule's primal captured may be of a trace inside this one: then the call is that trace's.
-  Trace& inner = innermost(operands);
-  if (inner.depth > depth) return inner.bind(p, operands, params, out);
+  if (!operands.empty())
+    if (Trace& inner = innermost(operands); inner.depth > depth)
+      return inner.bind(p, operands, params, out);
   Small<Atom, 4> atoms;
   for (const Tracer& t : operands) atoms.push_back(capture(t));
   record(p, atoms, *params, avals, out);

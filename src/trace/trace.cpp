@@ -1,5 +1,7 @@
 #include "trace/trace.hpp"
 
+#include <algorithm>
+
 namespace jv {
 
 Context::Context(Session& session)
@@ -77,6 +79,15 @@ void fail_operands(const Primitive& p, size_t n) {
        p.sig.variadic() ? " or more" : "", " operands, got ", n);
 }
 
+void evaluate(const Primitive& p, const EvalArgs& args) {
+  p.eval(args);
+  for (const Array& result : args.out) {
+    if (result.aval()->dtype != DType::opaque || result->is_view()) continue;
+    bool copied = std::find(args.in.begin(), args.in.end(), result) == args.in.end();
+    if (copied) retain_elements(result, 0, result.aval()->size);
+  }
+}
+
 void EvalTrace::bind(const Primitive& p, Operands operands, const ParamsRef& params, Tracers& out) {
   if (p.expand) return p.expand(cx, p, operands, *params, out);
   Avals avals, out_avals;
@@ -85,7 +96,7 @@ void EvalTrace::bind(const Primitive& p, Operands operands, const ParamsRef& par
   check_operands(p, avals.size());
   p.abstract_eval(cx.session(), avals, *params, out_avals);
   Arrays results(out_avals.size());
-  p.eval({cx.session(), in, *params, out_avals, {results.data(), results.size()}});
+  evaluate(p, {cx.session(), in, *params, out_avals, {results.data(), results.size()}});
   for (Array& a : results) out.push_back(Tracer(*this, std::move(a)));
 }
 

@@ -181,6 +181,9 @@ void check_rule_calls(const Context& cx, const Tracer& used);
 // Adds the equation to an error that passes it, and the user's place where it has none.
 void note_equation(Error& e, const Jaxpr& j, size_t equation);
 
+// Runs a primitive's evaluation; references that it copied are counted.
+void evaluate(const Primitive& p, const EvalArgs& args);
+
 // A number of operands that a primitive cannot take is an Error that names it.
 [[noreturn]] void fail_operands(const Primitive& p, size_t n);
 inline void check_operands(const Primitive& p, size_t n) {
