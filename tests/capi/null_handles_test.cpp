@@ -44,6 +44,13 @@ int32_t noop_jvp(jaxvjp_context*, void*, jaxvjp_value* const*, jaxvjp_value* con
                  jaxvjp_value**, jaxvjp_value**) {
   return 0;
 }
+int32_t noop_host(jaxvjp_context*, void*, const jaxvjp_buffer* const*, size_t,
+                  const jaxvjp_buffer* const*, size_t, void**) {
+  return 0;
+}
+double noop_value_grad(unsigned, const double*, double*, void*) { return 0; }
+int32_t noop_jacobian(size_t, size_t, const double*, double*, double*, void*) { return 0; }
+double noop_partials(size_t, const double*, double*, void*) { return 0; }
 
 // Is this what a failed call answers? One overload a kind of result.
 template <class T>
@@ -151,6 +158,11 @@ const Row failing[] = {
     CALL(custom_vjp, h.cx, "f", noop_fwd, nullptr, nullptr, nullptr, nullptr),
     CALL(custom_jvp, h.cx, "f", nullptr, noop_jvp, nullptr, nullptr),
     CALL(custom_jvp, h.cx, "f", noop, nullptr, nullptr, nullptr),
+    CALL(host_function, h.cx, "f", nullptr, noop_host, nullptr, nullptr, nullptr),
+    CALL(host_function, h.cx, "f", noop, nullptr, nullptr, nullptr, nullptr),
+    CALL(from_value_grad, h.cx, "f", nullptr, nullptr, nullptr),
+    CALL(from_residual_jacobian, h.cx, "f", 1, nullptr, nullptr, nullptr),
+    CALL(from_partials, h.cx, "f", nullptr, nullptr, nullptr),
     CALL(self, h.cx),                       // outside a rule
     CALL(cond, h.cx, nullptr, h.f, h.f, h.vs, 1), CALL(cond, h.cx, h.v, nullptr, h.f, h.vs, 1),
     CALL(cond, h.cx, h.v, h.f, nullptr, h.vs, 1), CALL(cond, h.cx, h.v, h.f, h.f, nullptr, 1),
@@ -225,6 +237,10 @@ const Row without_context[] = {
     CALL(linearize, nullptr, h.f, h.vs, 1, &h.fout), CALL(linear_transpose, nullptr, h.f, h.vs, 1),
     CALL(custom_vjp, nullptr, "f", noop_fwd, noop_bwd, nullptr, nullptr, nullptr),
     CALL(custom_jvp, nullptr, "f", noop, noop_jvp, nullptr, nullptr),
+    CALL(host_function, nullptr, "f", noop, noop_host, nullptr, nullptr, nullptr),
+    CALL(from_value_grad, nullptr, "f", noop_value_grad, nullptr, nullptr),
+    CALL(from_residual_jacobian, nullptr, "f", 1, noop_jacobian, nullptr, nullptr),
+    CALL(from_partials, nullptr, "f", noop_partials, nullptr, nullptr),
     CALL(cond, nullptr, h.v, h.f, h.f, h.vs, 1), CALL(switch, nullptr, h.v, h.fs, 1, h.vs, 1),
     CALL(while_loop, nullptr, h.f, h.f, h.v), CALL(fori_loop, nullptr, h.v, h.v, h.f, h.v),
     CALL(scan, nullptr, h.f, h.v, h.v, -1, 0), CALL(map, nullptr, h.f, h.v, 0),

@@ -17,6 +17,22 @@ TEST(ConformanceA, A1_basic_rule) {
   }
 }
 
+TEST(ConformanceA, A1_a_rule_without_arguments) {
+  Context cx;
+  auto* two = custom_vjp(cx, "two",
+                         {.fwd = [](auto cx, auto) -> Fwd {
+                            return {jaxvjp_f64(cx, 2), jaxvjp_none(cx)};
+                          },
+                          .bwd = [](auto, auto, auto, auto) {}});
+  auto* f = function(
+      cx, "f", [two](auto cx, auto args) { return jaxvjp_mul(cx, args[0], call(cx, two, {})); });
+  for (auto [g, how] : eager_and_jit(cx, f)) {
+    SCOPED_TRACE(how);
+    EXPECT_TRUE(near(cx, jaxvjp_call1(cx, g, jaxvjp_f64(cx, 3)), 6.0));
+    EXPECT_TRUE(near(cx, jaxvjp_call1(cx, jaxvjp_grad(cx, g, nullptr), jaxvjp_f64(cx, 3)), 2.0));
+  }
+}
+
 TEST(ConformanceA, A1_what_the_callbacks_are_given) {
   Context cx;
   jaxvjp_function* f = custom_vjp(cx, "f",

