@@ -1,6 +1,7 @@
 #include "transforms/batch.hpp"
 
-#include "primitives/ops.hpp"
+#include "primitives/define.hpp"
+#include "transforms/jvp.hpp"
 
 namespace jv {
 
@@ -10,6 +11,29 @@ Tracer BatchTrace::put(Mapped m) {
     aval = cx.session().aval(aval->dtype, std::span<const int64_t>(aval->shape).subspan(1));
   values_.push_back({std::move(m), aval});
   return Tracer(*this, uint32_t(values_.size() - 1));
+}
+
+// [inner size, size, ...] -> [size, inner size, ...]
+static Tracer exchange_leading(const Tracer& x) {
+  Ints order{1, 0};
+  for (size_t i = 2; i < x.shape().size(); ++i) order.push_back(int64_t(i));
+  return transpose(x, order);
+}
+
+Tracer BatchTrace::put_inside(Mapped m) {
+  Trace& inner = m.value.trace();
+  if (inner.depth <= depth) return put(std::move(m));
+  if (!m.mapped) return m.value;
+  if (auto* batch = dynamic_cast<BatchTrace*>(&inner)) {
+    Tracer both = materialise(batch->get(m.value), batch->size);
+    return batch->put({put_inside({exchange_leading(both), true}), true});
+  }
+  if (auto* jvp = dynamic_cast<JvpTrace*>(&inner)) {
+    Tracer x = put_inside({jvp->x(m.value), true}), dx = jvp->dx(m.value);
+    return jvp->put(x, dx ? put_inside({dx, true}) : Tracer());
+  }
+  fail(Code::stale_tracer, "a rule that ", verb(), " maps uses a value ", to_string(m.value.aval()),
+       " of a ", inner.verb(), " inside; pass it as an argument");
 }
 
 void BatchTrace::bind(const Primitive& p, Operands operands, const ParamsRef& params,
@@ -27,7 +51,7 @@ void BatchTrace::bind(const Primitive& p, Operands operands, const ParamsRef& pa
   } else if (p.batch_all) {
     Small<Mapped, 2> results;
     p.batch_all(*this, p, in, *params, results);
-    for (Mapped& m : results) out.push_back(put(std::move(m)));
+    for (Mapped& m : results) out.push_back(put_inside(std::move(m)));
   } else {
     out.push_back(put({p.batch(p, in, size, *params), true}));
   }

@@ -23,6 +23,9 @@ class BatchTrace final : public Trace {
   const char* verb() const override { return "vmap"; }
 
   Tracer put(Mapped m);
+  // The same for a result that a rule computed with values of a trace inside this one: it is that
+  // trace's.
+  Tracer put_inside(Mapped m);
   Mapped get(const Tracer& t) const {
     return &t.trace() == this ? values_[t.index()].value : Mapped{t, false};
   }
