@@ -37,12 +37,38 @@ std::vector<Var> kept_vars(const Jaxpr& j, const std::string& policy) {
   return kept;
 }
 
-// The forward pass: the first n outputs, then the kept values.
-JaxprRef forward_part(const Jaxpr& j, size_t n, const std::vector<Var>& kept) {
+// Does a rule in it give another value where it is differentiated?
+bool holds_rule(const Jaxpr& j) {
+  bool any = false;
+  for (const Eqn& e : j.eqns) {
+    any = any || e.primitive->unlinked;
+    for_sub_jaxprs(*e.params, [&](const Jaxpr& sub) { any = any || holds_rule(sub); });
+  }
+  return any;
+}
+
+// The first n outputs, then the kept values.
+JaxprRef values_and_kept(const Jaxpr& j, size_t n, const std::vector<Var>& kept) {
   auto part = make_ref<Jaxpr>(j);
   part->outs.resize(n);
   for (Var v : kept) part->outs.push_back(Atom::var(v));
   return simplify(part);
+}
+
+// The forward pass of j, given its linearization: the values are those of j, where primals of rules
+// run, and not their fwds. `quiet`: the linearization without effects, where nothing runs twice.
+JaxprRef forward_part(Context& cx, const Jaxpr& j, const Jaxpr& whole, const Jaxpr& quiet,
+                      const std::vector<Var>& kept) {
+  size_t n = j.outs.size();
+  if (!holds_rule(j) || quiet.effects != Effects::none) return values_and_kept(whole, n, kept);
+  JaxprRef part = values_and_kept(quiet, 0, kept);
+  Avals in;
+  for (Var v : whole.invars) in.push_back(whole.vars[v]);
+  auto both = stage(cx, in, [&](Operands a) {
+    Operands args = a.subspan(a.size() - j.invars.size());
+    return join(eval_jaxpr(cx, j, args), eval_jaxpr(cx, *part, a));
+  });
+  return simplify(both.jaxpr);
 }
 
 void drop_effects(Jaxpr& j) {
@@ -74,9 +100,15 @@ JaxprRef again_part(const Jaxpr& j, size_t n, const std::vector<Var>& kept) {
 void checkpoint_linearize(JvpTrace& t, const Primitive& p, Operands x, Operands dx,
                           const Params& params, Tracers& y, Tracers& dy) {
   Retracing retracing(t);
-  if (!t.linearizing()) return call_jvp(t, p, x, dx, params, y, dy);
   Context& cx = t.cx;
   const Jaxpr& j = jaxpr_param(params, "jaxpr");
+  if (!t.linearizing()) {
+    call_jvp(t, p, x, dx, params, y, dy);
+    JaxprRef quiet = silent(j);
+    if (holds_rule(j) && quiet->effects == Effects::none)
+      y = call_again(cx, p, params, {quiet, {}}, x);
+    return;
+  }
   Flags perturbed = nonzero(dx);
   std::vector<uint32_t> origins = t.origins();
   Linearized l;
@@ -88,8 +120,8 @@ void checkpoint_linearize(JvpTrace& t, const Primitive& p, Operands x, Operands 
   size_t n = j.outs.size();
   JaxprRef quiet = silent(*whole.jaxpr);
   std::vector<Var> kept = kept_vars(*quiet, params.word("policy"));
-  Tracers outs =
-      call_again(cx, p, params, {forward_part(*whole.jaxpr, n, kept), whole.captured}, x);
+  JaxprRef forward = forward_part(cx, j, *whole.jaxpr, *quiet, kept);
+  Tracers outs = call_again(cx, p, params, {forward, whole.captured}, x);
   y = Tracers(Operands(outs).subspan(0, n));
   JaxprRef again = again_part(*quiet, n, kept);
   Tracers known = join(whole.captured, x, Operands(outs).subspan(n));
