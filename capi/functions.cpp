@@ -148,6 +148,23 @@ jaxvjp_function* jaxvjp_linear_transpose(jaxvjp_context* cx, jaxvjp_function* f,
   });
 }
 
+int32_t jaxvjp_residual_source(jaxvjp_context* cx, jaxvjp_function* linear, size_t i,
+                               int64_t* leaf) {
+  guard(cx, "residual_source", 0, [&](View& view) {
+    required(leaf, "the leaf to write") =
+        residual_source(function(view, linear, "the function"), i);
+    return 0;
+  });
+  return jaxvjp_failed(cx);
+}
+jaxvjp_function* jaxvjp_closure_convert(jaxvjp_context* cx, jaxvjp_function* f,
+                                        jaxvjp_value* const* specs, size_t n) {
+  return guard(cx, "closure_convert", no_function, [&](View& view) {
+    return keep(view, closure_convert(view, function(view, f, "the function"),
+                                      values(view, specs, n, "specs")));
+  });
+}
+
 // ---- custom rules
 
 static Ref<Rule> new_rule(const char* name, void* user, jaxvjp_destroy_fn destroy, User& owned) {
@@ -179,6 +196,7 @@ jaxvjp_function* jaxvjp_custom_vjp(jaxvjp_context* cx, const char* name, jaxvjp_
     rule->fwd = fwd;
     rule->bwd = bwd;
     rule->jvp = o.jvp;
+    rule->batch = o.batch;
     rule->transpose_bwd = o.forward == JAXVJP_FORWARD_TRANSPOSE_BWD;
     rule->symbolic_zeros = o.flags & JAXVJP_SYMBOLIC_ZEROS;
     rule->run_on_zero = o.flags & JAXVJP_RUN_ON_ZERO;
@@ -204,6 +222,26 @@ jaxvjp_function* jaxvjp_custom_jvp(jaxvjp_context* cx, const char* name, jaxvjp_
   });
 }
 
+jaxvjp_function* jaxvjp_custom_vmap(jaxvjp_context* cx, const char* name, jaxvjp_call_fn primal,
+                                    jaxvjp_batch_fn batch, void* user, jaxvjp_destroy_fn destroy) {
+  User owned(user, destroy);
+  return guard(cx, "custom_vmap", no_function, [&](View& view) {
+    if (!primal) fail_null("the primal");
+    if (!batch) fail_null("the batching rule");
+    Ref<Rule> rule = new_rule(name, user, destroy, owned);
+    rule->primal = primal;
+    rule->batch = batch;
+    rule->is_custom_vmap = true;
+    return keep(view, custom_function(view, rule));
+  });
+}
+
+jaxvjp_function* jaxvjp_sequential_vmap(jaxvjp_context* cx, jaxvjp_function* f) {
+  return guard(cx, "sequential_vmap", no_function, [&](View& view) {
+    return keep(view, sequential_vmap(FunctionRef(&function(view, f, "the function"))));
+  });
+}
+
 static RuleFrame& frame_of(View& cx, const char* who) {
   if (!cx.rule) fail(Code::invalid_argument, who, ": this is no rule's context");
   return *cx.rule;
@@ -219,9 +257,21 @@ int32_t jaxvjp_is_perturbed(jaxvjp_context* cx, const jaxvjp_value* v) {
   return guard(cx, "is_perturbed", int32_t{-1}, [&](View& view) {
     RuleFrame& frame = frame_of(view, "is_perturbed");
     if (!frame.in_fwd) fail(Code::invalid_argument, "is_perturbed: this is no fwd's context");
-    int found = is_perturbed(frame, required(unwrap(v), "the value"));
+    int found = any_marked(frame.args, frame.perturbed, required(unwrap(v), "the value"));
     if (found < 0)
       fail(Code::invalid_argument, "is_perturbed: the value is no argument of this fwd");
+    return int32_t(found);
+  });
+}
+
+int32_t jaxvjp_is_batched(jaxvjp_context* cx, const jaxvjp_value* v) {
+  return guard(cx, "is_batched", int32_t{-1}, [&](View& view) {
+    RuleFrame& frame = frame_of(view, "is_batched");
+    if (!frame.in_batch)
+      fail(Code::invalid_argument, "is_batched: this is no batching rule's context");
+    int found = any_marked(frame.args, frame.batched, required(unwrap(v), "the value"));
+    if (found < 0)
+      fail(Code::invalid_argument, "is_batched: the value is no argument of this batching rule");
     return int32_t(found);
   });
 }

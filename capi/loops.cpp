@@ -1,4 +1,4 @@
-// Control flow and checkpoint.
+// Control flow, linear_call and checkpoint.
 #include "api/loops.hpp"
 
 #include "capi/wrap.hpp"
@@ -63,6 +63,16 @@ jaxvjp_value* jaxvjp_map(jaxvjp_context* cx, jaxvjp_function* f, jaxvjp_value* x
   return guard(cx, "map", no_value, [&](View& view) {
     return keep(view, map(view, FunctionRef(&function(view, f, "the function")),
                           held(view, xs, "xs"), batch_size));
+  });
+}
+
+jaxvjp_value* jaxvjp_linear_call(jaxvjp_context* cx, jaxvjp_function* f, jaxvjp_function* t,
+                                 jaxvjp_value* residual, jaxvjp_value* linear) {
+  return guard(cx, "linear_call", no_value, [&](View& view) {
+    return keep(
+        view, linear_call(view, function(view, f, "the function"),
+                          function(view, t, "the transpose"), held(view, residual, "the residual"),
+                          held(view, linear, "the linear argument")));
   });
 }
 

@@ -67,7 +67,7 @@ int main(void) {
   static const int64_t shape[1] = {N};
   static const double p[N] = {0.5, 2, 10}; /* x* = 0.4238, 1, 2 */
   jaxvjp_context *cx = jaxvjp_context_new(NULL);
-  jaxvjp_custom_vjp_options options = {sizeof options, run_optimizer, NULL, 0, 0, NULL, 0};
+  jaxvjp_custom_vjp_options options = {.struct_size = sizeof options, .primal = run_optimizer};
   jaxvjp_function *solve = jaxvjp_custom_vjp(cx, "solve", fwd, bwd, NULL, NULL, &options);
   jaxvjp_function *loss = jaxvjp_function_new(cx, "total", total, solve, NULL);
   jaxvjp_value *params = jaxvjp_array(cx, JAXVJP_F64, shape, 1, p);

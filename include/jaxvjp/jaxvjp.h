@@ -432,6 +432,18 @@ jaxvjp_linearize(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *const *ar
  * a cotangent of f's output that returns a tuple with one cotangent an argument. NO_TRANSPOSE names what is not linear. */
 JAXVJP_API(jaxvjp_function *)
 jaxvjp_linear_transpose(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *const *specs, size_t n);
+/* Where the i-th array that a pullback or linear function holds comes from (it is jaxvjp_leaf of jaxvjp_from_function of it):
+ * *leaf is the number of a leaf of the arguments, counted over all of them, or -1: it was computed. So an argument that no
+ * array is need not be kept for the pullback; and one that some is may be: make a pullback with zeros in its place
+ * (jaxvjp_unflatten), and put the argument back before it is called. Numbers of rank 0 are part of the program and held by no
+ * pullback. Returns 0 or the code: INVALID_ARGUMENT past the end, and for other functions. */
+JAXVJP_API(int32_t) jaxvjp_residual_source(jaxvjp_context *cx, jaxvjp_function *linear, size_t i, int64_t *leaf);
+/* f as a function that may leave its trace: recorded for arguments as the specs say, with the values of live traces that it
+ * captured as its leaves (jaxvjp_from_function). So it can be a residual (fwd may return a pullback that is written out), or
+ * an argument of a rule: in bwd its slot is jaxvjp_unflatten of it with the cotangents of its leaves. Only what is traced is a
+ * leaf; arrays that f captured are constants. Called with arguments of other structure or type: TREE, SHAPE, DTYPE. */
+JAXVJP_API(jaxvjp_function *)
+jaxvjp_closure_convert(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *const *specs, size_t n);
 
 /* ------------------------------------------------------------------------------------------- custom rules, traced */
 
@@ -450,6 +462,13 @@ typedef int32_t (*jaxvjp_bwd_fn)(jaxvjp_context *cx, void *user, jaxvjp_value *r
 typedef int32_t (*jaxvjp_jvp_fn)(jaxvjp_context *cx, void *user, jaxvjp_value *const *primals, jaxvjp_value *const *tangents,
                                  size_t n, jaxvjp_value **out, jaxvjp_value **tangent_out);
 
+/* What vmap does in place of mapping the function: the results of `axis_size` examples at once. An argument is mapped, along
+ * its axis 0, where jaxvjp_is_batched says so; the others are the same for every example. Writes the outputs (for one example
+ * they are those of the function: TREE, SHAPE, DTYPE), and a tree of the same structure (TREE) of 1 where an output has the
+ * examples along its axis 0 (SHAPE) and 0 where it is the same for all: jaxvjp_number will do. Both must be set (CALLBACK). */
+typedef int32_t (*jaxvjp_batch_fn)(jaxvjp_context *cx, void *user, int64_t axis_size, jaxvjp_value *const *args, size_t n,
+                                   jaxvjp_value **out, jaxvjp_value **out_batched);
+
 typedef struct jaxvjp_custom_vjp_options {
   size_t struct_size;
   jaxvjp_call_fn primal;        /* runs where nothing is differentiated; NULL: fwd without its residuals */
@@ -458,6 +477,7 @@ typedef struct jaxvjp_custom_vjp_options {
   int32_t flags;                /* JAXVJP_SYMBOLIC_ZEROS, JAXVJP_RUN_ON_ZERO, JAXVJP_WIDEN */
   const char *const *arg_names; /* for errors and printing; copied */
   size_t n_arg_names;
+  jaxvjp_batch_fn batch; /* vmap of the function where nothing is differentiated; NULL: that of what it computes */
 } jaxvjp_custom_vjp_options;
 enum {
   JAXVJP_FORWARD_REFUSE = 0,       /* forward mode is FWD_MODE, before any callback runs */
@@ -480,6 +500,24 @@ jaxvjp_custom_vjp(jaxvjp_context *cx, const char *name, jaxvjp_fwd_fn fwd, jaxvj
 JAXVJP_API(jaxvjp_function *)
 jaxvjp_custom_jvp(jaxvjp_context *cx, const char *name, jaxvjp_call_fn primal, jaxvjp_jvp_fn jvp, void *user,
                   jaxvjp_destroy_fn destroy);
+/* A function with a rule for vmap, honoured under every mixture of transformations. Forward mode goes through the rule: it is
+ * differentiated as it stands. Reverse mode is NO_TRANSPOSE: a rule of both kinds is a jaxvjp_custom_vjp with the option
+ * `batch`, whose fwd and bwd are mapped as they stand. (fwd that calls jaxvjp_self meets the batching rule there.) Under a
+ * vmap of a derivative in forward mode the rule may be asked about one example, with nothing batched. `name` and destroy as
+ * for custom_vjp; what the primal captures, and other values of inner transformations, are not the rule's to know: pass them
+ * as arguments (CLOSURE_DIFF, NO_RULE). */
+JAXVJP_API(jaxvjp_function *)
+jaxvjp_custom_vmap(jaxvjp_context *cx, const char *name, jaxvjp_call_fn primal, jaxvjp_batch_fn batch, void *user,
+                   jaxvjp_destroy_fn destroy);
+/* f, of which a vmap does one example after the other, by a scan: for what has no batched form, or takes too much memory. f
+ * is recorded when it is called. jaxvjp_map with a batch size does some at a time. */
+JAXVJP_API(jaxvjp_function *) jaxvjp_sequential_vmap(jaxvjp_context *cx, jaxvjp_function *f);
+/* f(residual, linear), whose transpose is t(residual, cotangent of f's output), which gives a tree of the structure and types
+ * of `linear` (TREE, SHAPE, DTYPE name it). f is linear in `linear`, any pytree of floats, and so is its output (IN_DTYPE,
+ * OUT_DTYPE). Both are recorded now; derivatives with respect to the residual, and what f and t capture, are those of the
+ * operations. Transposing twice gives f again: neither is ever transposed itself. */
+JAXVJP_API(jaxvjp_value *)
+jaxvjp_linear_call(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_function *t, jaxvjp_value *residual, jaxvjp_value *linear);
 
 /* Inside a rule, with the context of the callback; elsewhere INVALID_ARGUMENT. */
 
@@ -489,6 +527,8 @@ JAXVJP_API(jaxvjp_function *) jaxvjp_self(jaxvjp_context *cx);
 JAXVJP_API(int32_t) jaxvjp_is_perturbed(jaxvjp_context *cx, const jaxvjp_value *v);
 /* In bwd, 1 or 0: will anyone use the cotangent of argument `arg`? -1 on failure. */
 JAXVJP_API(int32_t) jaxvjp_is_needed(jaxvjp_context *cx, size_t arg);
+/* In a batching rule, 1 or 0: is any leaf of this argument, or of this part of one, mapped? -1 on failure. */
+JAXVJP_API(int32_t) jaxvjp_is_batched(jaxvjp_context *cx, const jaxvjp_value *v);
 
 /* ------------------------------------------------------------------------------------------- custom rules, opaque
  *

@@ -196,6 +196,8 @@ class ContextRef {
   inline Function self() const;
   inline bool is_perturbed(const Value &argument) const;
   inline bool is_needed(std::size_t argument) const;
+  // In a batching rule: is any leaf of this argument, or of this part of one, mapped?
+  inline bool is_batched(const Value &argument) const;
 
   // Equations and errors that follow carry this file and line.
   void set_location(const char *file, std::int32_t line) const { jaxvjp_set_location(c(), file, line); }
@@ -485,6 +487,11 @@ inline bool ContextRef::is_needed(std::size_t argument) const {
   detail::check(c());
   return answer;
 }
+inline bool ContextRef::is_batched(const Value &argument) const {
+  const bool answer = jaxvjp_is_batched(c(), argument.c()) == 1;
+  detail::check(c());
+  return answer;
+}
 
 inline Value Value::unflatten(const Values &leaves) const {
   const detail::Handles handles(leaves);
@@ -744,6 +751,25 @@ class JvpFn {
   std::function<Result(const ContextRef &, Values, const Values &)> f_;
 };
 
+// (axis_size, vector of arguments) -> std::pair of the output and of what in it is batched: 1 or 0, or a tree of them
+class BatchFn {
+ public:
+  using Result = std::pair<Value, Value>;
+  BatchFn() = default;
+  template <class F, std::enable_if_t<!std::is_base_of_v<BatchFn, std::decay_t<F>>, int> = 0>
+  BatchFn(F &&f)
+      : f_([f = std::forward<F>(f)](const ContextRef &cx, std::int64_t axis_size, const Values &args) {
+          return detail::to_values(cx, f(axis_size, args));
+        }) {}
+  explicit operator bool() const { return bool(f_); }
+  Result operator()(const ContextRef &cx, std::int64_t axis_size, const Values &args) const {
+    return f_(cx, axis_size, args);
+  }
+
+ private:
+  std::function<Result(const ContextRef &, std::int64_t, const Values &)> f_;
+};
+
 namespace detail {
 
 // The callbacks of a function or rule, and the C functions that call them.
@@ -752,6 +778,7 @@ struct Callbacks {
   std::optional<FwdFn> fwd;
   std::optional<BwdFn> bwd;
   JvpFn jvp;
+  BatchFn batch = {};
 
   // Runs `body` with the context of a callback, which ends with it; no exception leaves.
   template <class Body>
@@ -807,6 +834,14 @@ struct Callbacks {
       const auto result = of(user).jvp(here, borrowed(here, primals, n), borrowed(here, tangents, n));
       *out = given(here, result.first);
       *tangent_out = given(here, result.second);
+    });
+  }
+  static std::int32_t call_batch(jaxvjp_context *cx, void *user, std::int64_t axis_size, jaxvjp_value *const *args,
+                                 std::size_t n, jaxvjp_value **out, jaxvjp_value **out_batched) {
+    return guarded(cx, [&](const ContextRef &here) {
+      const auto result = of(user).batch(here, axis_size, borrowed(here, args, n));
+      *out = given(here, result.first);
+      *out_batched = given(here, result.second);
     });
   }
 };
@@ -1031,6 +1066,7 @@ struct CustomVjpOptions {
   std::int32_t forward = JAXVJP_FORWARD_REFUSE;  // or JAXVJP_FORWARD_TRANSPOSE_BWD
   std::int32_t flags = 0;                        // JAXVJP_SYMBOLIC_ZEROS, JAXVJP_RUN_ON_ZERO, JAXVJP_WIDEN
   std::vector<const char *> arg_names = {};
+  BatchFn batch = {};  // vmap where nothing is differentiated
 };
 
 // A function with a derivative of one's own, honoured under every mixture of transformations.
@@ -1045,7 +1081,9 @@ inline Function custom_vjp(const ContextRef &cx, const char *name, FwdFn fwd, Bw
   o.flags = options.flags;
   o.arg_names = options.arg_names.data();
   o.n_arg_names = options.arg_names.size();
-  auto *user = new Callbacks{std::move(options.primal), std::move(fwd), std::move(bwd), std::move(options.jvp)};
+  o.batch = options.batch ? Callbacks::call_batch : nullptr;
+  auto *user = new Callbacks{std::move(options.primal), std::move(fwd), std::move(bwd), std::move(options.jvp),
+                             std::move(options.batch)};
   return Function::take(
       cx, jaxvjp_custom_vjp(here, name, Callbacks::call_fwd, Callbacks::call_bwd, user, Callbacks::destroy, &o));
 }
@@ -1056,6 +1094,36 @@ inline Function custom_jvp(const ContextRef &cx, const char *name, CallFn primal
   auto *user = new Callbacks{std::move(primal), {}, {}, std::move(jvp)};
   return Function::take(cx,
                         jaxvjp_custom_jvp(here, name, Callbacks::call_primal, Callbacks::call_jvp, user, Callbacks::destroy));
+}
+// A function with a rule for vmap. It has a forward mode, and no reverse mode: for both there is CustomVjpOptions::batch.
+inline Function custom_vmap(const ContextRef &cx, const char *name, CallFn primal, BatchFn batch) {
+  using detail::Callbacks;
+  jaxvjp_context *here = cx.c();
+  auto *user = new Callbacks{std::move(primal), {}, {}, {}, std::move(batch)};
+  return Function::take(
+      cx, jaxvjp_custom_vmap(here, name, Callbacks::call_primal, Callbacks::call_batch, user, Callbacks::destroy));
+}
+// f, of which a vmap does one example after the other.
+inline Function sequential_vmap(const Function &f) {
+  return Function::take(f.context(), jaxvjp_sequential_vmap(f.context().c(), f.c()));
+}
+// f(residual, linear), linear in the second, with the transpose t(residual, cotangent).
+inline Value linear_call(const Function &f, const Function &t, const Value &residual, const Value &linear) {
+  return detail::flow({residual, linear},
+                      [&](auto *cx, auto *v, std::size_t) { return jaxvjp_linear_call(cx, f.c(), t.c(), v[0], v[1]); });
+}
+// f recorded for such arguments, with the traced values that it captured as leaves of its value(): a residual, say.
+inline Function closure_convert(const Function &f, const Values &specs) {
+  const ContextRef cx = f.place(specs);
+  const detail::Handles x(specs);
+  return Function::take(cx, jaxvjp_closure_convert(cx.c(), f.c(), x.data(), x.size()));
+}
+// The leaf of the arguments, counted over all, that the i-th array is which a pullback holds; -1: it was computed.
+inline std::int64_t residual_source(const Function &linear, std::size_t i) {
+  std::int64_t leaf = -1;
+  jaxvjp_residual_source(linear.context().c(), linear.c(), i, &leaf);
+  detail::check(linear.context().c());
+  return leaf;
 }
 
 struct CheckOptions {

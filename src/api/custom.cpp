@@ -4,7 +4,6 @@
 
 #include "control/call.hpp"
 #include "primitives/ops.hpp"
-#include "transforms/transpose.hpp"
 
 namespace jv {
 
@@ -14,13 +13,15 @@ std::string Rule::argument(size_t i) const {
 
 static void compare_outputs(const Rule& rule, const Tree& a, std::span<const Aval> a_avals,
                             const char* a_role, const Tree& b, std::span<const Aval> b_avals,
-                            const char* b_role, bool jvp) {
+                            const char* b_role) {
+  auto batches = [](const char* role) { return role == std::string_view("batching rule"); };
+  bool by_fwd = rule.fwd && !batches(a_role) && !batches(b_role);
   if (a.get() != b.get())
-    fail(jvp ? Code::tree : Code::fwd_tree, rule.name, ": ", b_role, " gives the structure ",
+    fail(by_fwd ? Code::fwd_tree : Code::tree, rule.name, ": ", b_role, " gives the structure ",
          b->text(), ", ", a_role, " gives ", a->text());
   for (size_t i = 0; i < a_avals.size(); ++i) {
     if (a_avals[i] == b_avals[i]) continue;
-    Code code = !jvp                                     ? Code::fwd_aval
+    Code code = by_fwd                                   ? Code::fwd_aval
                 : a_avals[i]->dtype == b_avals[i]->dtype ? Code::shape
                                                          : Code::dtype;
     fail(code, rule.name, ": output", a->path(i), " of ", b_role, " is ", to_string(b_avals[i]),
@@ -33,13 +34,20 @@ void Rule::check_outputs(const CacheKey& signature, const Tree& tree, std::span<
   std::lock_guard lock(mutex_);
   for (const Seen& s : seen_)
     if (s.signature == signature)
-      return compare_outputs(*this, s.tree, s.avals, s.role, tree, avals, role, !fwd);
+      return compare_outputs(*this, s.tree, s.avals, s.role, tree, avals, role);
   if (tree->has_object) return;  // it may hold this very rule
   if (seen_.size() == 64) seen_.erase(seen_.begin());
   seen_.push_back({signature, tree, Avals(avals), role});
 }
 
-int is_perturbed(const RuleFrame& frame, const Value& v) {
+CacheKey call_signature(std::span<const Tree> trees, std::span<const Aval> leaves) {
+  CacheKey key;
+  for (const Tree& t : trees) key.push_back(t->hash);
+  for (Aval aval : leaves) key.push_back(reinterpret_cast<uintptr_t>(aval));
+  return key;
+}
+
+int any_marked(std::span<const ValueRef> args, std::span<const bool> flags, const Value& v) {
   struct Walk {
     const Value& wanted;
     std::span<const bool> flags;
@@ -55,8 +63,8 @@ int is_perturbed(const RuleFrame& frame, const Value& v) {
       }
       for (const ValueRef& item : v.items) (*this)(*item, inside);
     }
-  } walk{v, frame.perturbed};
-  for (const ValueRef& a : frame.args) walk(*a, false);
+  } walk{v, flags};
+  for (const ValueRef& a : args) walk(*a, false);
   return walk.found;
 }
 
@@ -69,16 +77,29 @@ void unset(Code code, const Rule& rule, const char* role, const char* what) {
 // A rule together with the structure of one call's arguments.
 class BoundRule final : public CustomRule {
  public:
-  BoundRule(Ref<const Rule> rule, std::vector<Tree> in, Avals in_avals)
-      : rule_(std::move(rule)), in_(std::move(in)), in_avals_(std::move(in_avals)) {}
+  BoundRule(Ref<const Rule> rule, std::vector<Tree> in, Avals in_avals, Ref<OutTree> out)
+      : rule_(std::move(rule)),
+        in_(std::move(in)),
+        in_avals_(std::move(in_avals)),
+        out_(std::move(out)) {}
 
   const std::string& name() const override { return rule_->name; }
   bool symbolic_zeros() const override { return rule_->symbolic_zeros; }
   bool run_on_zero() const override { return rule_->run_on_zero; }
   bool has_forward() const override { return rule_->jvp || rule_->transpose_bwd; }
-  const Tree& out() const { return out_; }
 
+  // With a batching rule it is a call of its own.
   Tracers primal(Context& cx, Operands args) const override {
+    if (!rule_->batch) return run_primal(cx, args);
+    StageTrace* staging = staging_of(cx, args);
+    return custom_vmap_call(vmap_rule(), cx, args, staging ? *staging : home_of(cx, args));
+  }
+
+  VmapRuleRef vmap_rule() const {
+    return bound_vmap_rule(rule_, in_, make_ref<const Primal>(Ref<const BoundRule>(this)), out_);
+  }
+
+  Tracers run_primal(Context& cx, Operands args) const {
     if (!rule_->primal) {
       if (!rule_->fwd) return primal_of_jvp(cx, args);
       Tracers out;
@@ -125,7 +146,7 @@ class BoundRule final : public CustomRule {
   }
 
   void jvp(Context& cx, Operands x, Operands dx, Tracers& y, Tracers& dy) const override {
-    if (!rule_->jvp) return jvp_by_transpose(cx, x, dx, y, dy);
+    if (!rule_->jvp) return jvp_by_transpose(cx, *this, x, dx, y, dy);
     ValueRef out, tangent;
     RuleFrame frame{rule_, {}, {}, {}};
     Avals avals = avals_of(x);
@@ -151,6 +172,16 @@ class BoundRule final : public CustomRule {
   }
 
  private:
+  // What its functions compute, without the rule.
+  struct Primal final : CallRule {
+    explicit Primal(Ref<const BoundRule> bound) : bound(std::move(bound)) {}
+    const std::string& name() const override { return bound->name(); }
+    Tracers primal(Context& cx, Operands args) const override {
+      return bound->run_primal(cx, args);
+    }
+    Ref<const BoundRule> bound;
+  };
+
   static View inner_view(Context& cx) { return View(Ref<Root>(static_cast<Root*>(&cx))); }
 
   // Runs a callback that takes the arguments.
@@ -219,13 +250,10 @@ class BoundRule final : public CustomRule {
     View view = inner_view(cx);
     Tracers leaves;
     flatten(view, result, leaves);
-    CacheKey signature;
-    for (const Tree& t : in_) signature.push_back(t->hash);
-    for (const Tracer& t : args) signature.push_back(reinterpret_cast<uintptr_t>(t.aval()));
     refuse_perturbed(args, leaves, role);
+    CacheKey signature = call_signature(in_, avals_of(args));
     rule_->check_outputs(signature, result.tree, avals_of(leaves), role);
-    std::lock_guard lock(mutex_);
-    out_ = result.tree;
+    out_->set(result.tree);
     return leaves;
   }
 
@@ -236,7 +264,7 @@ class BoundRule final : public CustomRule {
       leaves.push_back(whole[i] ? value_of(view.session(), whole[i])
                                 : zero_value(view.session(), avals[i]));
     std::span<const ValueRef> rest = leaves;
-    return unflatten_values(view.session(), out_, rest);
+    return unflatten_values(view.session(), out_->get(), rest);
   }
 
   Values tangent_args(View& view, Operands dx, std::span<const Aval> avals) const {
@@ -279,45 +307,10 @@ class BoundRule final : public CustomRule {
     read_port(view, port, slot, in_[i], avals, back);
   }
 
-  // y and dy from fwd and the transpose of ct -> bwd(residuals, ct).
-  void jvp_by_transpose(Context& cx, Operands x, Operands dx, Tracers& y, Tracers& dy) const {
-    Flags perturbed = nonzero(dx);
-    Residuals r = run_fwd(cx, nullptr, x, perturbed, y);
-    Avals types = avals_of(y), ports;
-    for (Aval aval : types)
-      if (aval->is_float()) ports.push_back(aval);
-    Tracers found;
-    auto closed = stage(cx, ports, [&](Operands cts) {
-      Tracers all, some;
-      size_t k = 0;
-      for (Aval aval : types) all.push_back(aval->is_float() ? cts[k++] : Tracer());
-      found = bwd(cx, r, all, types, perturbed);
-      for (size_t i = 0; i < found.size(); ++i)
-        if (perturbed[i] && found[i]) some.push_back(found[i]);
-      return some;
-    });
-    size_t n = closed.captured.size();
-    Flags known(n + ports.size(), false);
-    for (size_t i = 0; i < n; ++i) known[i] = true;
-    try {
-      check_transposable(*closed.jaxpr, known);
-    } catch (const Error& e) {
-      fail(Code::no_transpose, rule_->name,
-           ": its bwd has no transpose, which forward mode asks for: ", e.message);
-    }
-    Tracers tangents, inputs = closed.captured;
-    inputs.resize(n + ports.size());
-    for (size_t i = 0; i < found.size(); ++i)
-      if (perturbed[i] && found[i]) tangents.push_back(dx[i]);
-    Tracers out = transpose(cx, *closed.jaxpr, inputs, tangents);
-    for (Aval aval : types) dy.push_back(aval->is_float() ? out[n++] : Tracer());
-  }
-
   Ref<const Rule> rule_;
   std::vector<Tree> in_;
   Avals in_avals_;
-  mutable std::mutex mutex_;
-  mutable Tree out_;
+  Ref<OutTree> out_;
 };
 
 class CustomFunction final : public BaseFunction {
@@ -329,16 +322,22 @@ class CustomFunction final : public BaseFunction {
     if (!rule_->arg_names.empty() && rule_->arg_names.size() != args.size())
       wrong_count(args.size());
     FlatArgs flat(cx, args);
-    auto bound = make_ref<BoundRule>(rule_, flat.trees, avals_of(flat.leaves));
-    RuleRef rule = bound;
-    Tracers out = rule_->is_custom_jvp ? custom_jvp_call(rule, cx.root(), flat.leaves, cx.place())
-                                       : custom_vjp_call(rule, cx.root(), flat.leaves, cx.place());
-    return unflatten_all(cx.session(), bound->out(), out);
+    auto tree = make_ref<OutTree>();
+    auto rule = make_ref<const BoundRule>(rule_, flat.trees, avals_of(flat.leaves), tree);
+    Tracers out = bind(cx, rule, flat.leaves);
+    return unflatten_all(cx.session(), tree->get(), out);
   }
 
   std::string argument(size_t i) const override { return rule_->argument(i); }
 
  private:
+  Tracers bind(View& cx, const Ref<const BoundRule>& rule, Operands args) const {
+    if (rule_->is_custom_vmap)
+      return custom_vmap_call(rule->vmap_rule(), cx.root(), args, cx.place());
+    return (rule_->is_custom_jvp ? custom_jvp_call : custom_vjp_call)(rule, cx.root(), args,
+                                                                      cx.place());
+  }
+
   [[noreturn]] void wrong_count(size_t n) const {
     std::string names;
     for (const std::string& a : rule_->arg_names) names += (names.empty() ? "" : ", ") + a;

@@ -15,14 +15,16 @@ const Port cotangent_port{"cotangent", Code::ct_tree, Code::ct_aval, Code::ct_av
 const Port tangent_port{"tangent", Code::tree, Code::shape, Code::dtype};
 
 // A linearized function without the arrays it captured: structure, as a leaf of a pytree.
-struct LinearStructure final : RefCounted {
+struct LinearStructure final : FunctionStructure {
   std::string name;
   JaxprRef linear;
   std::vector<Tree> in;
   Tree out;
   Avals in_avals, out_avals;
   Flags perturbed, has_tangent;  // inputs and outputs of the linear jaxpr among the leaves
+  Ints sources;                  // the argument leaf that each captured array is; -1: none
   bool pullback = false;
+  FunctionRef around(Args held) const override;
 };
 using StructureRef = Ref<const LinearStructure>;
 
@@ -35,6 +37,13 @@ class LinearFunction final : public BaseFunction {
     return session.trees().object(s_, std::vector<Tree>(residuals_.size(), session.trees().leaf()));
   }
   Values held(Session&) override { return residuals_; }
+
+  int64_t source(size_t i) const {
+    if (i >= residuals_.size())
+      fail(Code::invalid_argument, "residual_source: array ", i, " of the ", residuals_.size(),
+           " that ", name(), "'s holds");
+    return s_->sources[i];
+  }
 
   ValueRef call(View& cx, Args args) override {
     try {
@@ -87,10 +96,21 @@ class LinearFunction final : public BaseFunction {
   Values residuals_;
 };
 
-FunctionRef linear_function(View& cx, StructureRef s, Operands residuals) {
+FunctionRef LinearStructure::around(Args held) const {
+  return make_ref<LinearFunction>(StructureRef(this), Values(held), *linear->session);
+}
+
+FunctionRef linear_function(View& cx, const StructureRef& s, Operands residuals) {
   Values held;
   for (const Tracer& r : residuals) held.push_back(value_of(cx.session(), r));
-  return make_ref<LinearFunction>(std::move(s), std::move(held), cx.session());
+  return s->around(held);
+}
+
+// Which of the arguments' leaves a residual is.
+int64_t source_of(const Tracer& residual, Operands args) {
+  for (size_t i = 0; i < args.size(); ++i)
+    if (args[i].same(residual)) return int64_t(i);
+  return -1;
 }
 
 // f linearized at its arguments: those leaves that are floats, of the arguments that `wanted`
@@ -127,6 +147,7 @@ StructureRef structure_of(const Function& f, const LinearizedCall& l, bool pullb
   s->out_avals = avals_of(l.flat.out);
   s->perturbed = l.perturbed;
   s->has_tangent = l.flat.has_tangent;
+  for (const Tracer& r : l.flat.residuals) s->sources.push_back(source_of(r, l.args.leaves));
   s->pullback = pullback;
   return s;
 }
@@ -148,10 +169,12 @@ ValueRef linearized(View& cx, Function& f, Args args, FunctionRef& linear, bool 
 
 }  // namespace
 
-FunctionRef function_from(const Ref<const RefCounted>& structure, Args held) {
-  if (auto* linear = dynamic_cast<const LinearStructure*>(structure.get()))
-    return make_ref<LinearFunction>(StructureRef(linear), Values(held), *linear->linear->session);
-  return FunctionRef(const_cast<Function*>(static_cast<const Function*>(structure.get())));
+int64_t residual_source(const Function& f, size_t i) {
+  auto* linear = dynamic_cast<const LinearFunction*>(&f);
+  if (!linear)
+    fail(Code::invalid_argument, "residual_source: ", f.name(),
+         " is no pullback or linear function");
+  return linear->source(i);
 }
 
 ValueRef vjp(View& cx, Function& f, Args args, FunctionRef& pullback) {

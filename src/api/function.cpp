@@ -7,6 +7,12 @@
 
 namespace jv {
 
+FunctionRef function_from(const Ref<const RefCounted>& structure, Args held) {
+  if (auto* parts = dynamic_cast<const FunctionStructure*>(structure.get()))
+    return parts->around(held);
+  return FunctionRef(const_cast<Function*>(static_cast<const Function*>(structure.get())));
+}
+
 // ---- programs
 
 Ref<const Program> ProgramCache::find(const CacheKey& key) {
@@ -253,84 +259,5 @@ class Jit final : public DerivedFunction {
 }  // namespace
 
 FunctionRef jit(FunctionRef f) { return make_ref<Jit>(std::move(f)); }
-
-// ---- jaxprs
-
-namespace {
-
-class JaxprFunction final : public BaseFunction {
- public:
-  JaxprFunction(Ref<TypedJaxpr> jaxpr, Session& session)
-      : BaseFunction(session, "jaxpr"), jaxpr_(std::move(jaxpr)) {}
-
-  ValueRef call(View& cx, Args args) override {
-    const Jaxpr& j = *jaxpr_->jaxpr;
-    FlatArgs flat(cx, args);
-    if (!jaxpr_->in.empty() && args.size() != jaxpr_->in.size())
-      fail(Code::invalid_argument, "jaxpr: takes ", jaxpr_->in.size(), " arguments, got ",
-           args.size());
-    if (!jaxpr_->in.empty() && flat.trees != jaxpr_->in)
-      fail(Code::tree, "jaxpr: the arguments' structure is not the one it was made with");
-    if (flat.leaves.size() != j.invars.size())
-      fail(Code::invalid_argument, "jaxpr: takes ", j.invars.size(), " inputs, got ",
-           flat.leaves.size());
-    for (size_t i = 0; i < flat.leaves.size(); ++i)
-      check_input(i, flat.leaves[i].aval(), j.vars[j.invars[i]]);
-    Tracers in;
-    for (const Tracer& t : flat.leaves) in.push_back(cx.staging ? cx.staging->lift(t) : t);
-    Tracers out = eval_jaxpr(cx.root(), j, in);
-    if (jaxpr_->out) return unflatten_all(cx.session(), jaxpr_->out, out);
-    Values items;
-    for (const Tracer& t : out) items.push_back(value_of(cx.session(), t));
-    return sequence_value(cx.session(), Kind::tuple, items);
-  }
-
- private:
-  static void check_input(size_t i, Aval got, Aval want) {
-    if (got == want) return;
-    Code code = got->dtype != want->dtype ? Code::dtype : Code::shape;
-    fail(code, "jaxpr: input ", i, " is ", to_string(want), ", got ", to_string(got));
-  }
-  Ref<TypedJaxpr> jaxpr_;
-};
-
-}  // namespace
-
-FunctionRef typed_jaxpr_function(Ref<TypedJaxpr> jaxpr, Session& session) {
-  return make_ref<JaxprFunction>(std::move(jaxpr), session);
-}
-
-static Avals leaf_avals(Args args) {
-  Avals avals;
-  Values leaves;
-  for (const ValueRef& a : args) collect_leaves(*a, leaves);
-  for (const ValueRef& leaf : leaves) {
-    if (!leaf->aval)
-      fail(Code::invalid_argument, "a zero without a type cannot stand for an argument");
-    avals.push_back(leaf->aval);
-  }
-  return avals;
-}
-
-Ref<TypedJaxpr> make_jaxpr(View& cx, Function& f, Args specs) {
-  auto r = make_ref<TypedJaxpr>();
-  for (const ValueRef& s : specs) r->in.push_back(s->tree);
-  StagedCall staged = stage_call(cx, f, r->in, leaf_avals(specs), "make_jaxpr");
-  r->out = staged.out;
-  r->jaxpr = staged.closed.jaxpr;
-  if (staged.closed.captured.empty()) return r;
-  auto j = make_ref<Jaxpr>(*r->jaxpr);
-  for (const Tracer& t : staged.closed.captured) {
-    if (!t.is_concrete())
-      fail(Code::invalid_argument, "make_jaxpr: ", f.name(), " uses a value ", to_string(t.aval()),
-           " of an enclosing ", t.trace().verb());
-    j->consts.push_back(t.array());
-  }
-  size_t n = j->consts.size();
-  j->constvars.assign(j->invars.begin(), j->invars.begin() + n);
-  j->invars.erase(j->invars.begin(), j->invars.begin() + n);
-  r->jaxpr = j;
-  return r;
-}
 
 }  // namespace jv

@@ -63,6 +63,10 @@ class Function : public Handle {
 };
 using FunctionRef = Ref<Function>;
 
+// A function without the arrays that it holds: what tree() gives where there are some.
+struct FunctionStructure : RefCounted {
+  virtual FunctionRef around(std::span<const ValueRef> held) const = 0;
+};
 // The function of a structure that tree() gave, around the arrays that held() gave.
 FunctionRef function_from(const Ref<const RefCounted>& structure, std::span<const ValueRef> held);
 
@@ -136,7 +140,13 @@ class TypedJaxpr final : public Handle {
   Tree out;              // null where it was parsed: a tuple
 };
 FunctionRef typed_jaxpr_function(Ref<TypedJaxpr> jaxpr, Session& session);
+// Runs it; the arguments have the structures and types that it was made for.
+ValueRef call_typed(View& cx, const TypedJaxpr& jaxpr, Operands captured, Args args);
 Ref<TypedJaxpr> make_jaxpr(View& cx, Function& f, Args specs);
+// The same, with values of live traces that f captured as leading inputs.
+Ref<TypedJaxpr> make_jaxpr(View& cx, Function& f, Args specs, const char* verb, Tracers& captured);
+// f recorded, with what it captured as arrays that it holds.
+FunctionRef closure_convert(View& cx, Function& f, Args specs);
 
 // What a user's callback is called with: the values, held by its view (some NULLs follow, for
 // callbacks that read too far); and the reference that it wrote.

@@ -1,4 +1,5 @@
-// Control flow on pytrees: cond, switch, while_loop, fori_loop, scan, map; and checkpoint.
+// Control flow on pytrees: cond, switch, while_loop, fori_loop, scan, map; linear_call; and
+// checkpoint.
 #pragma once
 #include "api/transform.hpp"
 #include "control/checkpoint.hpp"
@@ -19,6 +20,10 @@ ValueRef scan(View& cx, Function& body, const ValueRef& init, const ValueRef& xs
               bool reverse);
 // f for each row of xs, the results stacked; batch_size > 0: so many rows at a time, by vmap.
 ValueRef map(View& cx, FunctionRef f, const ValueRef& xs, int64_t batch_size);
+
+// f(residual, linear), linear in the second, whose transpose is t(residual, cotangent).
+ValueRef linear_call(View& cx, Function& f, Function& t, const ValueRef& residual,
+                     const ValueRef& linear);
 
 // f, whose derivative computes again what the forward pass does not keep.
 FunctionRef checkpointed(FunctionRef f, Keep keep);

@@ -15,7 +15,8 @@ class PortReader {
 
   void read(const Value& v, const Tree& tree) {
     if (v.kind == Kind::zero && tree->node != Node::leaf) return skip(tree->n_leaves);
-    if (tree->node == Node::object) return skip(tree->n_leaves);
+    if (tree->node == Node::object && !tree->n_leaves) return;
+    if (v.function && v.tree.get() == tree.get()) return read_held(v);
     if (tree->node == Node::leaf && v.is_leaf()) return read_leaf(v);
     bool same = v.tree->node == tree->node && v.tree->keys == tree->keys &&
                 v.items.size() == tree->children.size();
@@ -29,6 +30,11 @@ class PortReader {
   void skip(size_t n) {
     for (size_t i = 0; i < n; ++i) leaves_.push_back(Tracer());
     next_ += n;
+  }
+
+  // A function whose arrays are the cotangents of those that the other one holds.
+  void read_held(const Value& v) {
+    for (const ValueRef& held : v.function->held(cx_.session())) read_leaf(*held);
   }
 
   void read_leaf(const Value& v) {

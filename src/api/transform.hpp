@@ -26,6 +26,8 @@ ValueRef jvp(View& cx, Function& f, Args primals, Args tangents, ValueRef& tange
 ValueRef vjp(View& cx, Function& f, Args args, FunctionRef& pullback);
 ValueRef linearize(View& cx, Function& f, Args args, FunctionRef& linear);
 FunctionRef linear_transpose(View& cx, Function& f, Args specs);
+// Which leaf of the arguments the i-th array is that a pullback or linear function holds; -1: none.
+int64_t residual_source(const Function& f, size_t i);
 
 // ---- shared by the files of the api
 

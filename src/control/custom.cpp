@@ -3,9 +3,8 @@
 // that their results differentiate again.
 #include <algorithm>
 
-#include "control/call.hpp"
+#include "control/custom_call.hpp"
 #include "control/flow.hpp"
-#include "control/rule.hpp"
 #include "primitives/define.hpp"
 #include "transforms/simplify.hpp"
 #include "transforms/transpose.hpp"
@@ -18,61 +17,10 @@ extern const Primitive custom_vjp_call_p, custom_jvp_call_p, custom_lin_p;
 
 namespace {
 
-const RuleRef rule_of(const Params& p) { return RuleRef(&p.object<CustomRule>("rule")); }
-size_t n_consts(const Params& p) { return size_t(p.integer("num_consts")); }
-const Jaxpr* primal_jaxpr(const Params& p) {
-  return std::holds_alternative<Object>(p["call_jaxpr"]) ? &jaxpr_param(p, "call_jaxpr") : nullptr;
-}
-
-ParamsRef call_params(Context& cx, const Primitive& p, const RuleRef& rule,
-                      const StageTrace::Closed& primal) {
-  Param jaxpr;
-  if (primal.jaxpr) jaxpr = Object(primal.jaxpr);
-  int64_t consts = int64_t(primal.captured.size());
-  auto& table = cx.session().params();
-  if (&p == &custom_jvp_call_p)
-    return table.make(p.sig, {jaxpr, rule->name() + "_jvp", rule->name(), consts, Object(rule)});
-  return table.make(p.sig, {rule->name() + "_bwd", jaxpr, rule->name() + "_fwd", rule->name(),
-                            consts, Object(rule), rule->symbolic_zeros()});
-}
+RuleRef rule_of(const Params& p) { return RuleRef(&p.object<CustomRule>("rule")); }
 
 Tracers bind_call(const Primitive& p, const RuleRef& rule, Context& cx, Operands args, Trace& at) {
-  return bind_at(at, p, args, call_params(cx, p, rule, {}));
-}
-
-void custom_aval(Session&, std::span<const Aval> in, const Params& params, Avals& out) {
-  const Jaxpr& j = *primal_jaxpr(params);
-  check_call("custom call", j, in);
-  if (params.integer("num_consts") < 0 || n_consts(params) > in.size())
-    fail(Code::invalid_argument, "custom call: num_consts is ", params.integer("num_consts"),
-         " of ", in.size(), " operands");
-  out = out_avals(j);
-}
-
-void custom_expand(Context& cx, const Primitive&, Operands operands, const Params& params,
-                   Tracers& out) {
-  if (const Jaxpr* j = primal_jaxpr(params)) {
-    out = run_jaxpr(cx, *j, operands);
-  } else {
-    RuleRef rule = rule_of(params);
-    RunningRule running(cx, rule->name(), "primal", 1, cx.top().depth);
-    out = rule->primal(cx, operands);
-  }
-}
-
-// A call that is recorded holds its primal as a jaxpr, with what the primal captures as leading
-// operands.
-void custom_stage(StageTrace& t, Tracers& operands, ParamsRef& params) {
-  if (primal_jaxpr(*params)) return;
-  RuleRef rule = rule_of(*params);
-  auto closed =
-      stage(t.cx, avals_of(operands), [&](Operands args) { return rule->primal(t.cx, args); });
-  const Primitive& p =
-      params->signature == &custom_jvp_call_p.sig ? custom_jvp_call_p : custom_vjp_call_p;
-  params = call_params(t.cx, p, rule, closed);
-  Tracers all(closed.captured);
-  all.append(operands);
-  operands = std::move(all);
+  return bind_at(at, p, args, call_params(cx, p.sig, rule, {}));
 }
 
 void custom_batch(BatchTrace& t, const Primitive& p, std::span<const Mapped> in,
@@ -82,57 +30,29 @@ void custom_batch(BatchTrace& t, const Primitive& p, std::span<const Mapped> in,
   Tracers operands = values_of(in);
   RuleRef rule =
       batch_rule(rule_of(params), Flags(std::span<const bool>(mapped).subspan(n)), t.size);
-  Tracers results;
-  if (const Jaxpr* j = primal_jaxpr(params)) {
-    auto closed = stage(t.cx, avals_of(operands), [&](Operands a) {
-      auto args = mapped_where(a, mapped);
-      Tracers outs;
-      for (const Mapped& m : batch(
-               t.cx, [&](Operands b) { return eval_jaxpr(t.cx, *j, b); }, args, t.size))
-        outs.push_back(materialise(m, t.size));
-      return outs;
-    });
-    Tracers all(closed.captured);
-    all.append(operands);
-    closed.captured = Tracers(Operands(all).subspan(0, all.size() - (in.size() - n)));
-    results = bind_at(home_of(t.cx, all), p, all, call_params(t.cx, p, rule, closed));
-  } else {
-    results = bind_call(p, rule, t.cx, operands, home_of(t.cx, operands));
-  }
+  Tracers results = primal_jaxpr(params)
+                        ? bind_batched(t, p, rule, in, params)
+                        : bind_call(p, rule, t.cx, operands, home_of(t.cx, operands));
   for (Tracer& r : results) out.push_back({std::move(r), true});
 }
 
-// Outputs that nobody uses go; arguments stay, because bwd may need them.
+// Outputs that nobody uses go, and what they alone needed; arguments stay, because bwd may need
+// them.
 Pruned custom_dce(Session& session, const Params& params, std::span<const bool> used) {
   const Jaxpr& j = *primal_jaxpr(params);
-  Pruned p{ParamsRef(&params), Small<bool, 4>(j.invars.size(), true),
-           Small<bool, 4>(used.size(), true)};
-  if (std::find(used.begin(), used.end(), false) == used.end()) return p;
   auto part = make_ref<Jaxpr>(j);
   part->outs.clear();
   for (size_t i = 0; i < used.size(); ++i)
     if (used[i]) part->outs.push_back(j.outs[i]);
-  p.results = Small<bool, 4>(used);
-  RuleRef rule = prune_rule(rule_of(params), Flags(used), out_avals(j));
-  p.params = with_param(session, params, "call_jaxpr", Object(simplify(part)));
-  p.params = with_param(session, *p.params, "rule", Object(rule));
-  return p;
+  ParamsRef pruned = with_param(session, params, "call_jaxpr", Object(simplify(part)));
+  if (part->outs.size() < j.outs.size()) {
+    RuleRef rule = prune_rule(rule_of(params), Flags(used), out_avals(j));
+    pruned = with_param(session, *pruned, "rule", Object(rule));
+  }
+  return {pruned, Small<bool, 4>(j.invars.size(), true), Small<bool, 4>(used)};
 }
 
 Object unlinked(const std::string& name) { return unlinked_rule(name); }
-
-// What a recorded primal captured are its leading operands: a rule has no derivative for them.
-void refuse_consts(const JvpTrace& t, const Params& params, Operands dx) {
-  for (size_t i = 0; i < n_consts(params); ++i)
-    if (dx[i]) fail_closure(t.operands()[i], params.word("name"), "primal");
-}
-
-// What a rule's function returned, as values below the trace that differentiates its call.
-void below(const JvpTrace& t, Tracers& values, std::string_view rule, const char* function) {
-  t.check_closures(values, rule, function);
-  for (Tracer& v : values)
-    if (v) v = t.x(v);
-}
 
 void run_jvp_rule(const JvpTrace& t, const CustomRule& rule, Operands x, Operands dx, Tracers& y,
                   Tracers& dy) {

@@ -6,7 +6,15 @@
 
 namespace jv {
 
-class CustomRule : public RefCounted {
+// What the calls of all kinds of rule have: a name, and what is computed where no rule is asked.
+class CallRule : public RefCounted {
+ public:
+  virtual const std::string& name() const = 0;
+  virtual Tracers primal(Context& cx, Operands args) const = 0;
+};
+
+// A derivative.
+class CustomRule : public CallRule {
  public:
   // What fwd keeps for bwd: values, and whatever else belongs to them.
   struct Residuals {
@@ -15,12 +23,10 @@ class CustomRule : public RefCounted {
     Ref<const Trace> differentiating;  // what the call's arguments were differentiated by
   };
 
-  virtual const std::string& name() const = 0;
   virtual bool symbolic_zeros() const { return false; }
   virtual bool run_on_zero() const { return false; }
   virtual bool has_forward() const = 0;  // is there a forward mode?
 
-  virtual Tracers primal(Context& cx, Operands args) const = 0;
   virtual Residuals fwd(Context& cx, Operands args, std::span<const bool> perturbed,
                         Tracers& out) const = 0;
   // Cotangents of the arguments from those of the outputs; null is zero, in and out. `needed`: the
@@ -32,6 +38,15 @@ class CustomRule : public RefCounted {
 };
 using RuleRef = Ref<const CustomRule>;
 
+// A batched form.
+class VmapRule : public CallRule {
+ public:
+  // The results for `size` examples, of arguments some of which are mapped; none may be, where
+  // another vmap maps what comes out.
+  virtual Small<Mapped, 2> batch(Context& cx, int64_t size, std::span<const Mapped> args) const = 0;
+};
+using VmapRuleRef = Ref<const VmapRule>;
+
 // The rule of the function mapped over its arguments that `mapped` marks. All its outputs are
 // mapped.
 RuleRef batch_rule(RuleRef rule, Flags mapped, int64_t size);
@@ -39,11 +54,18 @@ RuleRef batch_rule(RuleRef rule, Flags mapped, int64_t size);
 RuleRef prune_rule(RuleRef rule, Flags kept, Avals all_outputs);
 // The rule of a call that was read from text: there is a primal, and differentiating it is NO_RULE.
 RuleRef unlinked_rule(std::string name);
+// The rule of a jaxpr whose examples are done one after the other, by a scan.
+VmapRuleRef sequential_rule(std::string name, JaxprRef jaxpr);
+// Forward mode of a rule whose bwd is linear in the cotangents: y from fwd, dy from the transpose
+// of bwd.
+void jvp_by_transpose(Context& cx, const CustomRule& rule, Operands x, Operands dx, Tracers& y,
+                      Tracers& dy);
 // What a batched rule's fwd keeps beside its leaves, of which `mapped` are mapped.
 Ref<const RefCounted> batch_residuals(Ref<const RefCounted> structure, Flags mapped);
 
 Tracers custom_vjp_call(const RuleRef& rule, Context& cx, Operands args, Trace& at);
 Tracers custom_jvp_call(const RuleRef& rule, Context& cx, Operands args, Trace& at);
+Tracers custom_vmap_call(const VmapRuleRef& rule, Context& cx, Operands args, Trace& at);
 
 // FWD_MODE where the trace differentiates forward and the rule has no forward mode.
 void check_forward(const JvpTrace& t, const CustomRule& rule);

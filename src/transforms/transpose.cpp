@@ -34,6 +34,13 @@ Trace& innermost_home(Context& cx, Operands known, Operands cts) {
   return a.depth > b.depth ? a : b;
 }
 
+// " of f", where the equation belongs to a rule of that name.
+std::string owner(const Eqn& e) {
+  if (!e.primitive->unlinked || e.primitive->sig.find("name") == e.primitive->sig.n_params)
+    return "";
+  return " of " + e.params->word("name");
+}
+
 void check_eqn(const Jaxpr& j, const Eqn& e, const Marks& linear) {
   const Primitive& p = *e.primitive;
   auto known_atom = [&](Atom a) { return a.is_literal() || !linear[a.index()]; };
@@ -42,7 +49,7 @@ void check_eqn(const Jaxpr& j, const Eqn& e, const Marks& linear) {
   for (size_t i = 0; i < operands.size(); ++i) {
     if (known_atom(operands[i])) continue;
     ++n_linear;
-    if (p.no_transpose) fail(Code::no_transpose, p.name, ": ", p.no_transpose);
+    if (p.no_transpose) fail(Code::no_transpose, p.name, owner(e), ": ", p.no_transpose);
     if (!transposable(p) || (p.transpose && !p.sig.operand(i).linear))
       fail(Code::no_transpose, p.name, ": is not linear in ", p.sig.operand(i).name,
            ", so it has no transpose");

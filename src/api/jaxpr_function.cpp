@@ -1,0 +1,154 @@
+// Functions as jaxprs, with the structures of what they take and give.
+#include "api/function.hpp"
+#include "transforms/simplify.hpp"
+
+namespace jv {
+namespace {
+
+void check_input(size_t i, Aval got, Aval want) {
+  if (got == want) return;
+  Code code = got->dtype != want->dtype ? Code::dtype : Code::shape;
+  fail(code, "jaxpr: input ", i, " is ", to_string(want), ", got ", to_string(got));
+}
+
+void check_arguments(const TypedJaxpr& j, Args args, const FlatArgs& flat, size_t first) {
+  if (!j.in.empty() && args.size() != j.in.size())
+    fail(Code::invalid_argument, "jaxpr: takes ", j.in.size(), " arguments, got ", args.size());
+  if (!j.in.empty() && flat.trees != j.in)
+    fail(Code::tree, "jaxpr: the arguments' structure is not the one it was made with");
+  const auto& invars = j.jaxpr->invars;
+  if (flat.leaves.size() != invars.size() - first)
+    fail(Code::invalid_argument, "jaxpr: takes ", invars.size() - first, " inputs, got ",
+         flat.leaves.size());
+  for (size_t i = 0; i < flat.leaves.size(); ++i)
+    check_input(i, flat.leaves[i].aval(), j.jaxpr->vars[invars[first + i]]);
+}
+
+class JaxprFunction final : public BaseFunction {
+ public:
+  JaxprFunction(Ref<TypedJaxpr> jaxpr, Session& session)
+      : BaseFunction(session, "jaxpr"), jaxpr_(std::move(jaxpr)) {}
+  ValueRef call(View& cx, Args args) override { return call_typed(cx, *jaxpr_, {}, args); }
+
+ private:
+  Ref<TypedJaxpr> jaxpr_;
+};
+
+Avals leaf_avals(Args args) {
+  Avals avals;
+  Values leaves;
+  for (const ValueRef& a : args) collect_leaves(*a, leaves);
+  for (const ValueRef& leaf : leaves) {
+    if (!leaf->aval)
+      fail(Code::invalid_argument, "a zero without a type cannot stand for an argument");
+    avals.push_back(leaf->aval);
+  }
+  return avals;
+}
+
+// Arrays among what was captured become constants; what is traced is left, as leading inputs.
+JaxprRef with_constants(const StageTrace::Closed& closed, Tracers& traced) {
+  auto j = make_ref<Jaxpr>(*closed.jaxpr);
+  std::vector<Var> inputs;
+  for (size_t i = 0; i < j->invars.size(); ++i) {
+    bool constant = i < closed.captured.size() && closed.captured[i].is_concrete();
+    if (i < closed.captured.size() && !constant) traced.push_back(closed.captured[i]);
+    if (constant) j->consts.push_back(closed.captured[i].array());
+    (constant ? j->constvars : inputs).push_back(j->invars[i]);
+  }
+  j->invars.assign(inputs.begin(), inputs.end());
+  return j;
+}
+
+}  // namespace
+
+ValueRef call_typed(View& cx, const TypedJaxpr& jaxpr, Operands captured, Args args) {
+  FlatArgs flat(cx, args);
+  check_arguments(jaxpr, args, flat, captured.size());
+  Tracers in(captured);
+  for (const Tracer& t : flat.leaves) in.push_back(cx.staging ? cx.staging->lift(t) : t);
+  Tracers out = eval_jaxpr(cx.root(), *jaxpr.jaxpr, in);
+  if (jaxpr.out) return unflatten_all(cx.session(), jaxpr.out, out);
+  Values items;
+  for (const Tracer& t : out) items.push_back(value_of(cx.session(), t));
+  return sequence_value(cx.session(), Kind::tuple, items);
+}
+
+FunctionRef typed_jaxpr_function(Ref<TypedJaxpr> jaxpr, Session& session) {
+  return make_ref<JaxprFunction>(std::move(jaxpr), session);
+}
+
+Ref<TypedJaxpr> make_jaxpr(View& cx, Function& f, Args specs, const char* verb, Tracers& captured) {
+  auto r = make_ref<TypedJaxpr>();
+  for (const ValueRef& s : specs) r->in.push_back(s->tree);
+  StagedCall staged = stage_call(cx, f, r->in, leaf_avals(specs), verb);
+  r->out = staged.out;
+  r->jaxpr = with_constants(staged.closed, captured);
+  return r;
+}
+
+Ref<TypedJaxpr> make_jaxpr(View& cx, Function& f, Args specs) {
+  Tracers captured;
+  Ref<TypedJaxpr> r = make_jaxpr(cx, f, specs, "make_jaxpr", captured);
+  if (!captured.empty())
+    fail(Code::invalid_argument, "make_jaxpr: ", f.name(), " uses a value ",
+         to_string(captured[0].aval()), " of an enclosing ", captured[0].trace().verb());
+  return r;
+}
+
+// ---- closures
+
+namespace {
+
+struct ClosedStructure final : FunctionStructure {
+  std::string name;
+  Ref<TypedJaxpr> typed;
+  Ref<Session> session;
+  FunctionRef around(Args held) const override;
+};
+
+class ClosedFunction final : public BaseFunction {
+ public:
+  ClosedFunction(Ref<const ClosedStructure> s, Args captured)
+      : BaseFunction(*s->session, s->name), s_(std::move(s)), captured_(captured) {}
+
+  Tree tree(Session& session) override {
+    return session.trees().object(s_, std::vector<Tree>(captured_.size(), session.trees().leaf()));
+  }
+  Values held(Session&) override { return captured_; }
+
+  ValueRef call(View& cx, Args args) override {
+    try {
+      Tracers captured;
+      for (const ValueRef& c : captured_) captured.push_back(tracer_of(cx, *c));
+      return call_typed(cx, *s_->typed, captured, args);
+    } catch (Error& e) {
+      e.notes.push_back("in converted function " + name());
+      throw;
+    }
+  }
+
+ private:
+  Ref<const ClosedStructure> s_;
+  Values captured_;
+};
+
+FunctionRef ClosedStructure::around(Args held) const {
+  return make_ref<ClosedFunction>(Ref<const ClosedStructure>(this), held);
+}
+
+}  // namespace
+
+FunctionRef closure_convert(View& cx, Function& f, Args specs) {
+  auto s = make_ref<ClosedStructure>();
+  Tracers captured;
+  Values held;
+  s->name = f.name();
+  s->session = Ref<Session>(&cx.session());
+  s->typed = make_jaxpr(cx, f, specs, "closure_convert", captured);
+  s->typed->jaxpr = simplify(s->typed->jaxpr);
+  for (const Tracer& t : captured) held.push_back(value_of(cx.session(), t));
+  return s->around(held);
+}
+
+}  // namespace jv
