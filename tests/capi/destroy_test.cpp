@@ -32,6 +32,8 @@ TEST(Destroy, when_the_creation_fails) {
        }},
       {"custom_jvp without a rule",
        [](auto cx, auto t) { jaxvjp_custom_jvp(cx, "f", call, nullptr, t, Token::destroy); }},
+      {"custom_vmap without a rule",
+       [](auto cx, auto t) { jaxvjp_custom_vmap(cx, "f", call, nullptr, t, Token::destroy); }},
       {"array of no dtype",
        [](auto cx, auto t) {
          jaxvjp_array_adopt(cx, 7, nullptr, 0, nullptr, t, t, Token::destroy);

@@ -20,6 +20,7 @@ struct Handles {
   jaxvjp_value* s = spec(cx, {2, 2});
   jaxvjp_value* vs[2] = {v, v};
   jaxvjp_value* holed[2] = {v, nullptr};
+  int64_t leaf = 0;
   const char* keys[2] = {"a", "b"};
   const char* holed_keys[2] = {"a", nullptr};
   jaxvjp_function* f =
@@ -51,6 +52,10 @@ int32_t noop_host(jaxvjp_context*, void*, const jaxvjp_buffer* const*, size_t,
 double noop_value_grad(unsigned, const double*, double*, void*) { return 0; }
 int32_t noop_jacobian(size_t, size_t, const double*, double*, double*, void*) { return 0; }
 double noop_partials(size_t, const double*, double*, void*) { return 0; }
+int32_t noop_batch(jaxvjp_context*, void*, int64_t, jaxvjp_value* const*, size_t, jaxvjp_value**,
+                   jaxvjp_value**) {
+  return 0;
+}
 
 // Is this what a failed call answers? One overload a kind of result.
 template <class T>
@@ -163,6 +168,14 @@ const Row failing[] = {
     CALL(from_value_grad, h.cx, "f", nullptr, nullptr, nullptr),
     CALL(from_residual_jacobian, h.cx, "f", 1, nullptr, nullptr, nullptr),
     CALL(from_partials, h.cx, "f", nullptr, nullptr, nullptr),
+    CALL(custom_vmap, h.cx, "f", nullptr, noop_batch, nullptr, nullptr),
+    CALL(custom_vmap, h.cx, "f", noop, nullptr, nullptr, nullptr),
+    CALL(sequential_vmap, h.cx, nullptr),
+    CALL(linear_call, h.cx, nullptr, h.f, h.v, h.v), CALL(linear_call, h.cx, h.f, nullptr, h.v, h.v),
+    CALL(linear_call, h.cx, h.f, h.f, nullptr, h.v), CALL(linear_call, h.cx, h.f, h.f, h.v, nullptr),
+    CALL(closure_convert, h.cx, nullptr, h.vs, 1), CALL(closure_convert, h.cx, h.f, nullptr, 1),
+    CALL(closure_convert, h.cx, h.f, h.holed + 1, 1),
+    STATUS(residual_source, h.cx, nullptr, 0, &h.leaf), STATUS(residual_source, h.cx, h.f, 0, nullptr),
     CALL(self, h.cx),                       // outside a rule
     CALL(cond, h.cx, nullptr, h.f, h.f, h.vs, 1), CALL(cond, h.cx, h.v, nullptr, h.f, h.vs, 1),
     CALL(cond, h.cx, h.v, h.f, nullptr, h.vs, 1), CALL(cond, h.cx, h.v, h.f, h.f, nullptr, 1),
@@ -179,6 +192,7 @@ const Row failing[] = {
     CALL(checkpoint_name, h.cx, nullptr, "a"), CALL(checkpoint_name, h.cx, h.v, nullptr),
     MINUS(is_perturbed, h.cx, nullptr), MINUS(is_perturbed, h.cx, h.v),
     MINUS(is_needed, h.cx, 0),
+    MINUS(is_batched, h.cx, nullptr), MINUS(is_batched, h.cx, h.v),
     CALL(make_jaxpr, h.cx, nullptr, h.vs, 1), CALL(make_jaxpr, h.cx, h.f, nullptr, 1),
     CALL(make_jaxpr, h.cx, h.f, h.holed + 1, 1),
     CALL(jaxpr_text, h.cx, nullptr),
@@ -241,6 +255,9 @@ const Row without_context[] = {
     CALL(from_value_grad, nullptr, "f", noop_value_grad, nullptr, nullptr),
     CALL(from_residual_jacobian, nullptr, "f", 1, noop_jacobian, nullptr, nullptr),
     CALL(from_partials, nullptr, "f", noop_partials, nullptr, nullptr),
+    CALL(custom_vmap, nullptr, "f", noop, noop_batch, nullptr, nullptr), CALL(sequential_vmap, nullptr, h.f),
+    CALL(linear_call, nullptr, h.f, h.f, h.v, h.v), CALL(closure_convert, nullptr, h.f, h.vs, 1),
+    STATUS(residual_source, nullptr, h.f, 0, &h.leaf), MINUS(is_batched, nullptr, h.v),
     CALL(cond, nullptr, h.v, h.f, h.f, h.vs, 1), CALL(switch, nullptr, h.v, h.fs, 1, h.vs, 1),
     CALL(while_loop, nullptr, h.f, h.f, h.v), CALL(fori_loop, nullptr, h.v, h.v, h.f, h.v),
     CALL(scan, nullptr, h.f, h.v, h.v, -1, 0), CALL(map, nullptr, h.f, h.v, 0),

@@ -330,3 +330,50 @@ TEST(ConformanceJ, J6_a_carry_that_is_never_differentiated) {
   EXPECT_EQ(perturbed, std::set<int>{0});
   EXPECT_EQ(needed, std::set<int>{0});
 }
+
+// sqrt by a while loop, checkpointed, inside the primal and fwd of a rule; the rule's derivative is
+// 10 ct / y, so reverse mode does not meet the loop.
+TEST(ConformanceJ, J7_a_checkpointed_while_within_a_rule) {
+  Context cx;
+  auto* root = scalar_function(cx, [](auto cx, auto a) {
+    const Scalar more = [](auto cx, auto c) {
+      return jaxvjp_lt(cx, jaxvjp_get(cx, c, 0), num(cx, 30));
+    };
+    const Scalar newton = [a](auto cx, auto c) {
+      jaxvjp_value *i = jaxvjp_get(cx, c, 0), *y = jaxvjp_get(cx, c, 1);
+      jaxvjp_value* next = jaxvjp_add(cx, y, jaxvjp_div(cx, a, y));
+      return tuple(cx, {jaxvjp_add(cx, i, num(cx, 1)), times(cx, 0.5, next)});
+    };
+    return jaxvjp_get(cx, while_loop(cx, more, newton, tuple(cx, {num(cx, 0), num(cx, 1)})), 1);
+  });
+  auto* kept = jaxvjp_checkpoint(cx, root, JAXVJP_CHECKPOINT_NOTHING);
+  auto* f =
+      custom_vjp(cx, "f",
+                 {.fwd = [kept](auto cx, auto args) -> Fwd {
+                    jaxvjp_value* y = jaxvjp_call1(cx, kept, args[0]);
+                    return {y, y};
+                  },
+                  .bwd = [](auto cx, auto y, auto ct,
+                            auto slots) { slots[0] = times(cx, 10, jaxvjp_div(cx, ct, y)); },
+                  .primal = [kept](auto cx, auto args) { return jaxvjp_call1(cx, kept, args[0]); },
+                  .jvp = [kept](auto cx, auto x, auto dx) -> Jvp {
+                    jaxvjp_value* y = jaxvjp_call1(cx, kept, x[0]);
+                    return {y, times(cx, 7, jaxvjp_div(cx, dx[0], y))};
+                  }});
+  const double y = std::sqrt(2.0);
+  expect_at(cx, f, 2, y);
+  expect_at(cx, grad(cx, f), 2, 10 / y);
+  expect_at(cx, jaxvjp_jacfwd(cx, f, nullptr), 2, 7 / y);
+  jaxvjp_function* linear = nullptr;
+  EXPECT_TRUE(near(cx, linearize(cx, f, {num(cx, 2)}, &linear), y));
+  EXPECT_TRUE(near(cx, jaxvjp_call1(cx, linear, num(cx, 3)), 21 / y));
+  // The loop itself has a forward mode, and no reverse mode, checkpointed or not.
+  expect_at(cx, jaxvjp_jacfwd(cx, kept, nullptr), 2, 0.5 / y);
+  EXPECT_TRUE(fails(cx, jaxvjp_call1(cx, grad(cx, kept), num(cx, 2)), JAXVJP_NO_TRANSPOSE));
+  auto* twice = jaxvjp_checkpoint(
+      cx,
+      scalar_function(cx,
+                      [f](auto cx, auto x) { return jaxvjp_call1(cx, f, jaxvjp_call1(cx, f, x)); }),
+      JAXVJP_CHECKPOINT_NOTHING);
+  expect_at(cx, grad(cx, twice), 2, 10 / std::sqrt(y) * 10 / y);
+}

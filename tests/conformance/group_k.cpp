@@ -223,5 +223,34 @@ TEST(ConformanceK, K8_opaque_primal_under_jit_is_refused) {
   EXPECT_TRUE(fails(cx, result, JAXVJP_CONCRETE));
 }
 
+// Under checkpoint the primal is the value at every order. f = x^3 with a fwd that gives -1, and
+// the rule 10 x ct: (f^2)' = 2 f 10 x, (f^2)'' = 2 (10 x)^2 + 2 f 10.
+TEST(ConformanceK, K7_the_primal_in_place_of_fwd_at_order_2) {
+  Context cx;
+  auto* rule = custom_vjp(
+      cx, "f",
+      {.fwd = [](auto cx, auto args) -> Fwd {
+         return {jaxvjp_f64(cx, -1), args[0]};
+       },
+       .bwd = [](auto cx, auto x, auto ct,
+                 auto slots) { slots[0] = jaxvjp_mul(cx, times(cx, 10, x), ct); },
+       .primal = [](auto cx,
+                    auto args) { return jaxvjp_mul(cx, jaxvjp_square(cx, args[0]), args[0]); }});
+  auto* f = jaxvjp_checkpoint(cx, rule, JAXVJP_CHECKPOINT_NOTHING);
+  auto* squared = function(
+      cx, "squared", [f](auto cx, auto args) { return jaxvjp_square(cx, call(cx, f, args)); });
+  const double x = 3, value = 27;
+  jaxvjp_value* at = jaxvjp_f64(cx, x);
+  auto *first = grad(cx, squared), *second = grad(cx, grad(cx, squared));
+  for (auto [g, how] : eager_and_jit(cx, first)) {
+    SCOPED_TRACE(how);
+    EXPECT_TRUE(near(cx, jaxvjp_call1(cx, g, at), 2 * value * 10 * x));
+  }
+  for (auto [g, how] : eager_and_jit(cx, second)) {
+    SCOPED_TRACE(how);
+    EXPECT_TRUE(near(cx, jaxvjp_call1(cx, g, at), 2 * 100 * x * x + 2 * value * 10));
+  }
+}
+
 }  // namespace
 }  // namespace conformance

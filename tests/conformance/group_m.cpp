@@ -175,5 +175,156 @@ TEST(ConformanceM, keeps_less) {
   EXPECT_LT(kept(true), 3 * 8000);
 }
 
+// x, whose fwd gives 2 x^2 and whose rule is 10 x ct.
+Rule optimised(Counts* counts = nullptr) {
+  return {
+      .fwd = [](auto cx, auto args) -> Fwd {
+        return {times(cx, 2, jaxvjp_square(cx, args[0])), args[0]};
+      },
+      .bwd = [](auto cx, auto x, auto ct, auto slots) { slots[0] = mul(cx, times(cx, 10, x), ct); },
+      .primal = [](auto, auto args) { return args[0]; },
+      .counts = counts};
+}
+jaxvjp_function* checkpointed(jaxvjp_context* cx, Rule rule, int32_t policy) {
+  return jaxvjp_checkpoint(cx, custom_vjp(cx, "f", std::move(rule)), policy);
+}
+const int32_t policies[] = {JAXVJP_CHECKPOINT_NOTHING, JAXVJP_CHECKPOINT_DOTS,
+                            JAXVJP_CHECKPOINT_NAMED};
+
+void expect_value_and_slope(jaxvjp_context* cx, jaxvjp_function* f, double x, double value,
+                            double slope) {
+  for (auto [g, how] : eager_and_jit(cx, jaxvjp_value_and_grad(cx, f, nullptr))) {
+    SCOPED_TRACE(how);
+    EXPECT_TRUE(
+        same(cx, jaxvjp_call1(cx, g, num(cx, x)), tuple(cx, {num(cx, value), num(cx, slope)})));
+  }
+}
+
+// The forward pass of a checkpointed function is the function itself: primals run, not fwds.
+TEST(ConformanceM, M6_the_forward_pass_runs_the_primal) {
+  for (int32_t policy : policies) {
+    SCOPED_TRACE(policy);
+    Context cx;
+    auto* f = checkpointed(cx, optimised(), policy);
+    expect_value_and_slope(cx, f, 3, 3, 30);
+    expect_value_and_slope(cx, custom_vjp(cx, "f", optimised()), 3, 18, 30);  // elsewhere
+    jaxvjp_value* xs = vec(cx, {1, 2});
+    auto* both = jaxvjp_vmap(cx, jaxvjp_value_and_grad(cx, f, nullptr), nullptr);
+    EXPECT_TRUE(same(cx, jaxvjp_call1(cx, both, xs), tuple(cx, {xs, vec(cx, {10, 20})})));
+    auto* loop = scalar_function(cx, [f](auto cx, auto x) {
+      const Body body = [f](auto cx, auto c, auto) -> Step {
+        return {jaxvjp_call1(cx, f, c), jaxvjp_none(cx)};
+      };
+      return jaxvjp_get(cx, scan(cx, body, x, jaxvjp_none(cx), 2), 0);
+    });
+    expect_value_and_slope(cx, loop, 3, 3, 900);
+    auto* branch = checkpoint(
+        cx,
+        [f = custom_vjp(cx, "f", optimised())](auto cx, auto x) {
+          const Scalar call = [f](auto cx, auto x) { return jaxvjp_call1(cx, f, x); };
+          return cond(cx, jaxvjp_gt(cx, x, num(cx, 0)), call, call, x);
+        },
+        policy);
+    expect_value_and_slope(cx, branch, 3, 3, 30);
+  }
+}
+
+// tan, whose fwd gives sin and whose rule is 5 ct, squared.
+TEST(ConformanceM, M6_tan_and_sin) {
+  const double tan = std::sin(3.2) / std::cos(3.2);
+  EXPECT_NEAR(tan * tan, 0.00341919, 1e-8);
+  Context cx;
+  auto* f =
+      checkpointed(cx,
+                   {.fwd = [](auto cx, auto args) -> Fwd {
+                      return {jaxvjp_sin(cx, args[0]), jaxvjp_none(cx)};
+                    },
+                    .bwd = [](auto cx, auto, auto ct, auto slots) { slots[0] = times(cx, 5, ct); },
+                    .primal =
+                        [](auto cx, auto args) {
+                          return jaxvjp_div(cx, jaxvjp_sin(cx, args[0]), jaxvjp_cos(cx, args[0]));
+                        }},
+                   JAXVJP_CHECKPOINT_NOTHING);
+  auto* squared = scalar_function(
+      cx, [f](auto cx, auto x) { return jaxvjp_square(cx, jaxvjp_call1(cx, f, x)); });
+  expect_value_and_slope(cx, squared, 3.2, tan * tan, 2 * tan * 5);
+}
+
+// fwd does not run in the forward pass, and what it alone computes is not there: it runs in the
+// backward pass.
+TEST(ConformanceM, M6_fwd_is_left_to_the_backward_pass) {
+  Context cx;
+  auto* f =
+      checkpointed(cx,
+                   {.fwd = [](auto cx, auto args) -> Fwd {
+                      return {jaxvjp_sin(cx, args[0]), jaxvjp_exp(cx, args[0])};
+                    },
+                    .bwd = [](auto cx, auto e, auto ct, auto slots) { slots[0] = mul(cx, e, ct); },
+                    .primal = [](auto cx, auto args) { return jaxvjp_sin(cx, args[0]); }},
+                   JAXVJP_CHECKPOINT_NOTHING);
+  auto* value = function(cx, "value", [f](auto cx, auto args) {
+    jaxvjp_function* pullback = nullptr;
+    return vjp(cx, f, {args[0]}, &pullback);
+  });
+  jaxvjp_jaxpr* j = jaxvjp_simplify(cx, make_jaxpr(cx, value, {spec(cx, {})}));
+  EXPECT_EQ(jaxvjp_jaxpr_count(j, "custom_vjp_call"), 1u) << jaxvjp_jaxpr_text(cx, j);
+  EXPECT_EQ(jaxvjp_jaxpr_count(j, "exp"), 0u);
+}
+
+// x^2 with a jvp rule whose value is 3 x^2 and whose tangent 5 x dx.
+TEST(ConformanceM, M7_in_forward_mode) {
+  Rule rule = tenfold_square();
+  rule.jvp = [](auto cx, auto x, auto dx) -> Jvp {
+    return {times(cx, 3, jaxvjp_square(cx, x[0])), mul(cx, times(cx, 5, x[0]), dx[0])};
+  };
+  for (int32_t policy : policies) {
+    SCOPED_TRACE(policy);
+    Context cx;
+    auto* f = checkpointed(cx, rule, policy);
+    auto* push = function(cx, "push", [f](auto cx, auto args) {
+      jaxvjp_value* dy = nullptr;
+      jaxvjp_value* y = jvp(cx, f, {args[0]}, {num(cx, 1)}, &dy);
+      return tuple(cx, {y, dy});
+    });
+    for (auto [g, how] : eager_and_jit(cx, push)) {
+      SCOPED_TRACE(how);
+      EXPECT_TRUE(
+          same(cx, jaxvjp_call1(cx, g, num(cx, 3.2)), tuple(cx, {num(cx, 10.24), num(cx, 16)})));
+    }
+  }
+}
+
+// (x, y) -> (x y, x + y): the rule asks which cotangents are symbolic zeros.
+TEST(ConformanceM, M8_with_symbolic_zeros) {
+  std::vector<int> zeros;
+  Context cx;
+  auto* f =
+      custom_vjp(cx, "f",
+                 {.fwd = [](auto cx, auto args) -> Fwd {
+                    jaxvjp_value* none = jaxvjp_none(cx);
+                    return {tuple(cx, {num(cx, -1), num(cx, -2)}), args.n ? args[0] : none};
+                  },
+                  .bwd =
+                      [&](auto cx, auto x, auto cts, auto slots) {
+                        jaxvjp_value *g0 = jaxvjp_get(cx, cts, 0), *g1 = jaxvjp_get(cx, cts, 1);
+                        zeros.push_back(jaxvjp_is_zero(g0) + 2 * jaxvjp_is_zero(g1));
+                        slots[0] = mul(cx, times(cx, 10, x), g0);
+                        slots[1] = jaxvjp_zero(cx);
+                      },
+                  .primal =
+                      [](auto cx, auto args) {
+                        return tuple(cx, {mul(cx, args[0], args[1]), add(cx, args[0], args[1])});
+                      },
+                  .flags = JAXVJP_SYMBOLIC_ZEROS});
+  auto* first = jaxvjp_checkpoint(cx, item_of(cx, f, 0), JAXVJP_CHECKPOINT_NOTHING);
+  for (auto [g, how] : eager_and_jit(cx, with(jaxvjp_value_and_grad, cx, first, {0, 1}))) {
+    SCOPED_TRACE(how);
+    zeros.clear();
+    jaxvjp_value* got = call(cx, g, {num(cx, 3), num(cx, 4)});
+    EXPECT_TRUE(same(cx, got, tuple(cx, {num(cx, 12), tuple(cx, {num(cx, 30), num(cx, 0)})})));
+    EXPECT_EQ(zeros, std::vector<int>{2}) << "the second cotangent is a symbolic zero";
+  }
+}
+
 }  // namespace
 }  // namespace conformance

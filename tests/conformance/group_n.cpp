@@ -1,5 +1,5 @@
 // Group N: what is not used is not computed. f = (sin x, x + cos y) with the rule (2 cos x g0 + 1.5
-// g1, -1/2 sin y g1). N4 and N5 need counters and residual states that this release does not show.
+// g1, -1/2 sin y g1).
 
 #include "higher_order.hpp"
 
@@ -111,6 +111,130 @@ TEST(ConformanceN, N3_inputs_of_a_rule_are_never_pruned) {
         same(cx, got,
              tuple(cx, {jaxvjp_f64(cx, 5 * std::exp(y)), jaxvjp_f64(cx, 7 * x * std::exp(y))})));
   }
+}
+
+// y = 2 x as memory of the caller's, that tells when it is given back: what each bwd makes.
+struct Cotangent {
+  std::vector<double> numbers;
+  bool* freed;
+};
+jaxvjp_value* traceable(jaxvjp_context* cx, jaxvjp_value* ct, bool* freed) {
+  const double* data = static_cast<const double*>(jaxvjp_data(cx, ct));
+  if (!data) return nullptr;
+  auto* made = new Cotangent{{}, freed};
+  for (size_t i = 0; i < jaxvjp_size(ct); ++i) made->numbers.push_back(2 * data[i]);
+  const auto destroy = [](void* user) {
+    *static_cast<Cotangent*>(user)->freed = true;
+    delete static_cast<Cotangent*>(user);
+  };
+  return jaxvjp_array_adopt(cx, JAXVJP_F64, jaxvjp_shape(ct), jaxvjp_ndim(ct), nullptr,
+                            made->numbers.data(), made, destroy);
+}
+
+// f(f(f(f(x)))): when a bwd runs, what the one before the last made is gone.
+TEST(ConformanceN, N4_a_cotangent_is_freed_when_it_is_used_up) {
+  bool freed[4] = {};
+  int runs = 0;
+  std::vector<std::vector<bool>> seen;
+  Context cx;
+  auto* f = custom_vjp(cx, "f",
+                       {.fwd = [](auto cx, auto args) -> Fwd {
+                          return {jaxvjp_sin(cx, args[0]), jaxvjp_none(cx)};
+                        },
+                        .bwd =
+                            [&](auto cx, auto, auto ct, auto slots) {
+                              seen.emplace_back(freed, freed + runs);
+                              slots[0] = traceable(cx, ct, &freed[runs++]);
+                            }});
+  auto* four = function(cx, "four", [f](auto cx, auto args) {
+    jaxvjp_value* x = args[0];
+    for (int i = 0; i < 4; ++i) x = jaxvjp_call1(cx, f, x);
+    return x;
+  });
+  jaxvjp_function* pullback = nullptr;
+  vjp(cx, four, {vec(cx, {1, 2})}, &pullback);
+  const size_t scope = jaxvjp_scope_open(cx);
+  jaxvjp_value* cts = jaxvjp_call1(cx, pullback, vec(cx, {1, 10}));
+  EXPECT_TRUE(near(cx, jaxvjp_get(cx, cts, 0), {16, 160}));
+  EXPECT_EQ(seen,
+            (std::vector<std::vector<bool>>{{}, {false}, {true, false}, {true, true, false}}));
+  EXPECT_FALSE(freed[3]) << "the last one is the result";
+  jaxvjp_scope_close(cx, scope, nullptr);
+  EXPECT_TRUE(freed[3]);
+}
+
+// The sources of what a pullback holds: the leaf of the arguments that each array is.
+std::vector<int64_t> sources(jaxvjp_context* cx, jaxvjp_function* pullback) {
+  std::vector<int64_t> all;
+  const size_t n = jaxvjp_leaf_count(jaxvjp_from_function(cx, pullback));
+  for (size_t i = 0; i < n; ++i) {
+    int64_t leaf = -2;
+    EXPECT_EQ(jaxvjp_residual_source(cx, pullback, i, &leaf), 0);
+    all.push_back(leaf);
+  }
+  return all;
+}
+
+// The pullback with other arrays where arguments were.
+jaxvjp_function* replaced(jaxvjp_context* cx, jaxvjp_function* pullback, Args args) {
+  jaxvjp_value* held = jaxvjp_from_function(cx, pullback);
+  std::vector<jaxvjp_value*> leaves;
+  size_t i = 0;
+  for (int64_t source : sources(cx, pullback)) {
+    leaves.push_back(source < 0 ? jaxvjp_leaf(cx, held, i) : args[size_t(source)]);
+    ++i;
+  }
+  return jaxvjp_as_function(cx, jaxvjp_unflatten(cx, held, leaves.data(), leaves.size()));
+}
+
+TEST(ConformanceN, N5_arguments_that_a_pullback_holds) {
+  Context cx;
+  auto* product =
+      function(cx, "product", [](auto cx, auto args) { return jaxvjp_mul(cx, args[0], args[1]); });
+  jaxvjp_value *a = vec(cx, {2, 5}), *b = vec(cx, {3, 7}), *ct = vec(cx, {1, 10});
+  jaxvjp_function* pullback = nullptr;
+  vjp(cx, product, {a, b}, &pullback);
+  std::vector<int64_t> held = sources(cx, pullback);
+  std::sort(held.begin(), held.end());
+  EXPECT_EQ(held, (std::vector<int64_t>{0, 1}));
+  // Taken out, and given back.
+  jaxvjp_value* blanks[] = {jaxvjp_zero(cx), jaxvjp_zero(cx)};
+  auto* blank = replaced(cx, pullback, {blanks, 2});
+  EXPECT_TRUE(fails(cx, jaxvjp_call1(cx, blank, ct), JAXVJP_TREE));
+  jaxvjp_value* args[] = {a, b};
+  jaxvjp_value* cts = jaxvjp_call1(cx, replaced(cx, pullback, {args, 2}), ct);
+  EXPECT_TRUE(same(cx, cts, tuple(cx, {vec(cx, {3, 70}), vec(cx, {2, 50})})));
+  // Other numbers are another point.
+  jaxvjp_value* others[] = {b, b};
+  cts = jaxvjp_call1(cx, replaced(cx, pullback, {others, 2}), ct);
+  EXPECT_TRUE(same(cx, cts, tuple(cx, {vec(cx, {3, 70}), vec(cx, {3, 70})})));
+  // Of sin its cosine is held, and of a rule what fwd kept.
+  vjp(cx, function(cx, "sine", [](auto cx, auto args) { return jaxvjp_sin(cx, args[0]); }), {a},
+      &pullback);
+  EXPECT_EQ(sources(cx, pullback), std::vector<int64_t>{-1});
+  vjp(cx, custom_vjp(cx, "f", tenfold_square()), {a}, &pullback);
+  EXPECT_EQ(sources(cx, pullback), std::vector<int64_t>{0});
+  // Leaves are counted over all arguments.
+  auto* second = function(cx, "second", [](auto cx, auto args) {
+    jaxvjp_value* y = jaxvjp_get(cx, args[1], 1);
+    return jaxvjp_mul(cx, y, y);
+  });
+  vjp(cx, second, {tuple(cx, {a, b}), tuple(cx, {a, vec(cx, {1, 2})})}, &pullback);
+  for (int64_t source : sources(cx, pullback)) EXPECT_EQ(source, 3);
+}
+
+TEST(ConformanceN, N5_bad_questions) {
+  Context cx;
+  auto* f = custom_vjp(cx, "f", tenfold_square());
+  jaxvjp_value* a = vec(cx, {2, 5});
+  jaxvjp_function* pullback = nullptr;
+  vjp(cx, f, {a}, &pullback);
+  int64_t leaf = 7;
+  EXPECT_NE(jaxvjp_residual_source(cx, pullback, 1, &leaf), 0);
+  EXPECT_TRUE(failed_with(cx, JAXVJP_INVALID_ARGUMENT, {"f", "1"}));
+  EXPECT_NE(jaxvjp_residual_source(cx, f, 0, &leaf), 0);
+  EXPECT_TRUE(failed_with(cx, JAXVJP_INVALID_ARGUMENT, {"f", "no pullback"}));
+  EXPECT_EQ(leaf, 7);
 }
 
 }  // namespace

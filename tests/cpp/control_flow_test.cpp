@@ -54,4 +54,50 @@ TEST_F(CppControlFlow, rows) {
   EXPECT_EQ(map(twice, xs, 2).to_vector<double>(), (Doubles{2, 4, 6}));
 }
 
+TEST_F(CppControlFlow, batching_rules) {
+  const auto sine = [](Value x) { return sin(x); };
+  const auto cosine = [](std::int64_t n, const jaxvjp::Values& args) {
+    EXPECT_EQ(n, 2);
+    EXPECT_TRUE(args[0].context().is_batched(args[0]));
+    return std::pair(cos(args[0]), 1);
+  };
+  Value xs = cx.array({1.0, 2.0});
+  const Doubles cosines = {std::cos(1.0), std::cos(2.0)};
+  EXPECT_EQ(vmap(custom_vmap(cx, "f", sine, cosine))(xs).to_vector<double>(), cosines);
+  jaxvjp::CustomVjpOptions options;
+  options.batch = cosine;
+  Function f = custom_vjp(
+      cx, "f", [](Value x) { return std::pair(sin(x), x); },
+      [](Value x, Value ct) { return 10 * x * ct; }, options);
+  EXPECT_EQ(vmap(f)(xs).to_vector<double>(), cosines);
+  EXPECT_EQ(vmap(grad(f))(xs).to_vector<double>(), (Doubles{10, 20}));
+  Function one_by_one = sequential_vmap(function("twice", [](Value x) { return 2 * x; }));
+  EXPECT_EQ(vmap(one_by_one)(xs).to_vector<double>(), (Doubles{2, 4}));
+}
+
+TEST_F(CppControlFlow, linear_functions) {
+  Function f = function("f", [](Value r, Value x) { return x / r; }),
+           t = function("t", [](Value r, Value ct) { return 5 * ct / r; }),
+           g = function("g", [&](Value x) { return linear_call(f, t, cx.f64(2), x); });
+  EXPECT_EQ(g(cx.f64(3)).item(), 1.5);
+  EXPECT_EQ(grad(g)(cx.f64(3)).item(), 2.5);
+}
+
+// x^2 with its pullback written out.
+TEST_F(CppControlFlow, closures) {
+  Function f = custom_vjp(
+      cx, "f",
+      [](Value x) {
+        Function pullback(x.context(), "pullback", [x](Value ct) { return 10 * x * ct; });
+        return std::pair(x * x, closure_convert(pullback, {x}).value());
+      },
+      [](Value residual, Value ct) { return residual.as_function()(ct); });
+  EXPECT_EQ(grad(f)(cx.f64(3)).item(), 30);
+  EXPECT_EQ(vmap(grad(f))(cx.array({1.0, 2.0})).to_vector<double>(), (Doubles{10, 20}));
+  Value x = cx.array({1.0, 2.0});
+  Function square = function("square", [](Value x) { return x * x; });
+  EXPECT_EQ(residual_source(vjp(square, {x}).second, 0), 0);
+  EXPECT_THROW(residual_source(square, 0), jaxvjp::Error);
+}
+
 }  // namespace
