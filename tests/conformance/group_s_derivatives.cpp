@@ -229,8 +229,8 @@ TEST(ConformanceS, a_wrong_rule_is_found) {
     auto* f = custom_vmap(cx, r);
     auto* g = custom_vjp(
         cx, "culprit",
-        {.fwd = [](auto cx, auto args) -> Fwd {
-           return {jaxvjp_sin(cx, args[0]), jaxvjp_cos(cx, args[0])};
+        {.fwd = [f](auto cx, auto args) -> Fwd {
+           return {call(cx, f, args), jaxvjp_cos(cx, args[0])};
          },
          .bwd = [](auto cx, auto c, auto ct, auto slots) { slots[0] = jaxvjp_mul(cx, c, ct); },
          .primal = [f](auto cx, auto args) { return call(cx, f, args); }});
