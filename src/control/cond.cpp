@@ -316,8 +316,8 @@ Pruned cond_dce(Session& session, const Params& params, std::span<const bool> us
   return p;
 }
 
-Flags known_in_branches(const Params&, std::span<const bool> known) {
-  return Flags(known.subspan(1));
+void check_branches(const Params& params, std::span<const bool> known) {
+  for (const JaxprRef& j : branches(params)) check_transposable(*j, known.subspan(1));
 }
 
 }  // namespace
@@ -333,7 +333,7 @@ constexpr Primitive cond_p = define({
     .transpose_all = cond_transpose,
     .batch_all = cond_batch,
     .dce = cond_dce,
-    .known_inside = known_in_branches,
+    .check_transpose = check_branches,
     .internal = true,
 });
 

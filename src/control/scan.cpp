@@ -202,11 +202,11 @@ Pruned scan_dce(Session& session, const Params& params, std::span<const bool> us
 }
 
 // A carry that is known is a zero: what it becomes is linear.
-Flags known_in_body(const Params& params, std::span<const bool> known) {
+void check_body(const Params& params, std::span<const bool> known) {
   Scan s(params);
   Flags inside(known);
   for (size_t i = 0; i < s.n_carry; ++i) inside[s.n_consts + i] = false;
-  return inside;
+  check_transposable(s.body, inside);
 }
 
 }  // namespace
@@ -223,7 +223,7 @@ constexpr Primitive scan_p = define({
     .transpose_all = scan_transpose,
     .batch_all = scan_batch,
     .dce = scan_dce,
-    .known_inside = known_in_body,
+    .check_transpose = check_body,
     .internal = true,
 });
 

@@ -112,9 +112,9 @@ struct Primitive {
   // What stands for the rule in a program that was read from text, which cannot say it.
   Object (*unlinked)(const std::string& name) = nullptr;
   const char* no_transpose = nullptr;  // for users: why there is none, and what to do instead
-  // Which inputs of the jaxprs that an equation holds are known in its transpose, from which
-  // operands are; null: they are the operands.
-  Small<bool, 8> (*known_inside)(const Params&, std::span<const bool> known) = nullptr;
+  // NO_TRANSPOSE where an equation that holds jaxprs has none in the operands that are not known;
+  // null: it has one if they have, which take the operands.
+  void (*check_transpose)(const Params&, std::span<const bool> known) = nullptr;
   bool rearranges = false;     // the result's elements are the operand's: shape operations
   bool involution = false;     // applied twice with equal parameters it is the identity
   bool differentiable = true;  // false: results have no derivative (comparisons, sign, floor)

@@ -59,7 +59,7 @@ void check_eqn(const Jaxpr& j, const Eqn& e, const Marks& linear) {
   if (e.params->plain()) return;
   Flags known;
   for (Atom a : operands) known.push_back(known_atom(a));
-  if (p.known_inside) known = p.known_inside(*e.params, known);
+  if (p.check_transpose) return p.check_transpose(*e.params, known);
   for_sub_jaxprs(*e.params, [&](const Jaxpr& sub) { check_transposable(sub, known); });
 }
 
