@@ -1,61 +1,13 @@
 #include "api/loops.hpp"
 
+#include "api/body.hpp"
 #include "control/cond.hpp"
 #include "control/scan.hpp"
 #include "control/while.hpp"
 #include "ops/numpy.hpp"
-#include "transforms/simplify.hpp"
 
 namespace jv {
 namespace {
-
-// One pytree, flat: weak numbers have become arrays.
-struct Flat {
-  Flat(View& cx, const Value& v) : tree(v.tree) {
-    flatten(cx, v, leaves);
-    if (cx.staging)
-      for (Tracer& t : leaves) t = cx.staging->lift(t);
-    avals = avals_of(leaves);
-  }
-  Tree tree;
-  Tracers leaves;
-  Avals avals;
-};
-
-// Calls f inside the trace that is being made, on values of these structures.
-Tracers call_inside(View& cx, Function& f, std::span<const Tree> trees, Operands leaves,
-                    Tree& out) {
-  View view(cx, static_cast<StageTrace*>(&cx.root().top()));
-  view.rule = cx.rule;
-  return call_flat(view, f, trees, leaves, out);
-}
-
-StageTrace::Closed simplified(StageTrace::Closed c) {
-  c.jaxpr = simplify(c.jaxpr);
-  return c;
-}
-
-// The body's carry must be of the type of what it was called with.
-void check_same(const char* who, const char* what, const Tree& want, std::span<const Aval> wanted,
-                const Tree& got, Operands leaves) {
-  if (got.get() != want.get())
-    fail(Code::tree, who, ": ", what, " has the structure ", got->text(), ", expected ",
-         want->text());
-  for (size_t i = 0; i < wanted.size(); ++i)
-    if (Aval aval = leaves[i].aval(); aval != wanted[i])
-      fail(aval->dtype == wanted[i]->dtype ? Code::shape : Code::dtype, who, ": ", what,
-           want->path(i), " is ", to_string(aval), ", expected ", to_string(wanted[i]));
-}
-
-template <class F>
-auto noted(const char* who, F&& f) {
-  try {
-    return f();
-  } catch (Error& e) {
-    e.notes.push_back(str("in ", who));
-    throw;
-  }
-}
 
 Tracer scalar_of(View& cx, const char* who, const char* what, const Value& v) {
   Tracer t = tracer_of(cx, v, DType::i32);
