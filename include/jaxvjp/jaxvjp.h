@@ -667,6 +667,61 @@ JAXVJP_API(jaxvjp_function *) jaxvjp_checkpoint(jaxvjp_context *cx, jaxvjp_funct
 /* v itself (a pytree), marked as worth keeping. The name is for printing. */
 JAXVJP_API(jaxvjp_value *) jaxvjp_checkpoint_name(jaxvjp_context *cx, jaxvjp_value *v, const char *name);
 
+/* ------------------------------------------------------------------------------------------- solvers
+ *
+ * Values that an equation defines, whatever finds them. The derivative is that of the equation at its solution and not of
+ * the solver's steps, in both modes and at every order; it needs a solution, and is wrong where the solver gives none. The
+ * unknowns are any tree of floating arrays (DTYPE); what a function returns has their structure, shapes and dtypes (TREE,
+ * SHAPE, DTYPE, naming the function). The functions are recorded when the solver is called. They may use values of their
+ * surroundings: derivatives flow to what the equation itself uses, and not to what only a solver uses, nor to the guess. */
+
+typedef struct jaxvjp_linear_solve_options {
+  size_t struct_size;
+  jaxvjp_function *transpose_solve; /* reverse mode needs it, or JAXVJP_SYMMETRIC: else NO_TRANSPOSE */
+  int32_t flags;                    /* JAXVJP_HAS_AUX, JAXVJP_SYMMETRIC */
+} jaxvjp_linear_solve_options;
+/* SYMMETRIC: matvec is its own transpose, which is not checked, and `solve` serves as transpose_solve where there is none.
+ * HAS_AUX (2 is reserved): what solves returns (x, aux), aux any pytree that has no derivative, and so does the call. */
+enum { JAXVJP_SYMMETRIC = 4 };
+
+/* x with matvec(x) = b, where matvec is linear: solve(matvec, b) -> x finds it. solve gets two arguments, the function as a
+ * value (jaxvjp_as_function) and b; transpose_solve the transpose of matvec, which the library makes (NO_TRANSPOSE where it is
+ * not linear), and what to solve for. Neither is differentiated: a while_loop, say, may do. */
+JAXVJP_API(jaxvjp_value *)
+jaxvjp_custom_linear_solve(jaxvjp_context *cx, jaxvjp_function *matvec, jaxvjp_value *b, jaxvjp_function *solve,
+                           const jaxvjp_linear_solve_options *options);
+
+typedef struct jaxvjp_root_options {
+  size_t struct_size;
+  int32_t flags; /* JAXVJP_HAS_AUX: solve gives (x, aux), aux any pytree that has no derivative; so does the call */
+} jaxvjp_root_options;
+/* x with f(x) = 0, where f(x) is of the type of x: solve(f, guess) -> x finds it, and is not differentiated.
+ * tangent_solve(g, y) -> v solves g(v) = y, where g is f linearized at the root: y / g(1) for a number, the Jacobian of g
+ * (jaxvjp_jacfwd) and jaxvjp_solve for a short vector, jaxvjp_custom_linear_solve for what iterates. It is linear in y, and
+ * is transposed for reverse mode. */
+JAXVJP_API(jaxvjp_value *)
+jaxvjp_custom_root(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *guess, jaxvjp_function *solve,
+                   jaxvjp_function *tangent_solve, const jaxvjp_root_options *options);
+
+/* A step is small enough when it changes no element by more than tolerance * (the largest absolute value) +
+ * absolute_tolerance, over all arrays of the tree. */
+typedef struct jaxvjp_fixed_point_options {
+  size_t struct_size;
+  double tolerance;          /* 0: the dtype's precision to the power 3/4: 1.8e-12 for f64, 6.4e-6 for f32 */
+  double absolute_tolerance; /* for solutions at 0 and beside it; derivatives go by the other */
+  int64_t max_iterations;    /* 0: 10,000 */
+  int32_t flags;             /* JAXVJP_KEEP_LAST */
+} jaxvjp_fixed_point_options;
+/* Where the steps did not become small enough the result is NaN, and so is a derivative; KEEP_LAST: the last iterate. */
+enum { JAXVJP_KEEP_LAST = 1 };
+
+/* x with x = f(params, x), by x = f(params, x) again and again from the guess on; params is any tree, or none. It converges
+ * where f is a contraction: the Jacobian df/dx has a spectral radius below 1 at the solution. Then so do the equations of the
+ * derivatives, v = J v + b and w = J^T w + b, which are solved in the same way and with the same options. */
+JAXVJP_API(jaxvjp_value *)
+jaxvjp_fixed_point(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *params, jaxvjp_value *guess,
+                   const jaxvjp_fixed_point_options *options);
+
 /* ------------------------------------------------------------------------------------------- jaxprs */
 
 /* Records f for arguments as the specs say (arrays serve as well), under whatever transformations it has. Remembers the

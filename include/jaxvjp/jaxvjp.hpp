@@ -1058,6 +1058,53 @@ inline Value map(const Function &f, const Value &xs, std::int64_t batch_size = 0
   return detail::flow({xs}, [&](auto *cx, auto *v, std::size_t) { return jaxvjp_map(cx, f.c(), v[0], batch_size); });
 }
 
+// ------------------------------------------------------------------------------------------- solvers
+
+struct LinearSolveOptions {
+  std::optional<Function> transpose_solve = {};  // reverse mode needs it, unless symmetric
+  bool symmetric = false;                        // matvec is its own transpose
+  bool has_aux = false;                          // the solves give (x, aux), and so does the call
+};
+// x with matvec(x) = b, as solve(matvec, b) finds it; its first argument is a Value that holds a function.
+inline Value custom_linear_solve(const Function &matvec, const Value &b, const Function &solve,
+                                 const LinearSolveOptions &options = {}) {
+  jaxvjp_linear_solve_options o{};
+  o.struct_size = sizeof o;
+  if (options.transpose_solve) o.transpose_solve = options.transpose_solve->c();
+  if (options.symmetric) o.flags |= JAXVJP_SYMMETRIC;
+  if (options.has_aux) o.flags |= JAXVJP_HAS_AUX;
+  return detail::flow(
+      {b}, [&](auto *cx, auto *v, std::size_t) { return jaxvjp_custom_linear_solve(cx, matvec.c(), v[0], solve.c(), &o); });
+}
+// x with f(x) = 0, as solve(f, guess) finds it; tangent_solve(g, y) solves g(v) = y for f linearized at the root.
+inline Value custom_root(const Function &f, const Value &guess, const Function &solve, const Function &tangent_solve,
+                         bool has_aux = false) {
+  jaxvjp_root_options o{};
+  o.struct_size = sizeof o;
+  if (has_aux) o.flags = JAXVJP_HAS_AUX;
+  return detail::flow({guess}, [&](auto *cx, auto *v, std::size_t) {
+    return jaxvjp_custom_root(cx, f.c(), v[0], solve.c(), tangent_solve.c(), &o);
+  });
+}
+
+struct FixedPointOptions {
+  double tolerance = 0;             // relative; 0: by dtype
+  double absolute_tolerance = 0;    // beside it
+  std::int64_t max_iterations = 0;  // 0: 10,000
+  bool keep_last = false;           // the last iterate where that was not enough, instead of NaN
+};
+// x with x = f(params, x), by iteration from the guess on.
+inline Value fixed_point(const Function &f, const Value &params, const Value &guess, const FixedPointOptions &options = {}) {
+  jaxvjp_fixed_point_options o{};
+  o.struct_size = sizeof o;
+  o.tolerance = options.tolerance;
+  o.absolute_tolerance = options.absolute_tolerance;
+  o.max_iterations = options.max_iterations;
+  if (options.keep_last) o.flags = JAXVJP_KEEP_LAST;
+  return detail::flow({params, guess},
+                      [&](auto *cx, auto *v, std::size_t) { return jaxvjp_fixed_point(cx, f.c(), v[0], v[1], &o); });
+}
+
 // ------------------------------------------------------------------------------------------- rules of one's own
 
 struct CustomVjpOptions {

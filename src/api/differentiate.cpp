@@ -184,6 +184,19 @@ ValueRef linearize(View& cx, Function& f, Args args, FunctionRef& linear) {
   return linearized(cx, f, args, linear, false);
 }
 
+FunctionRef linear_map(View& cx, std::string name, const Linearized& l, const Tree& tree,
+                       std::span<const Aval> avals) {
+  auto s = make_ref<LinearStructure>();
+  s->name = std::move(name);
+  s->linear = l.linear;
+  s->in = {tree};
+  s->out = tree;
+  s->in_avals = s->out_avals = Avals(avals);
+  s->perturbed = Flags(avals.size(), true);
+  s->has_tangent = l.has_tangent;
+  return linear_function(cx, s, l.residuals);
+}
+
 FunctionRef linear_transpose(View& cx, Function& f, Args specs) {
   Ref<TypedJaxpr> typed = make_jaxpr(cx, f, specs);
   auto s = make_ref<LinearStructure>();

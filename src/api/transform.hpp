@@ -1,6 +1,7 @@
 // Transformations of functions of pytrees, made of the jaxpr-level ones of transforms/.
 #pragma once
 #include "api/function.hpp"
+#include "transforms/jvp.hpp"
 
 namespace jv {
 
@@ -30,6 +31,11 @@ FunctionRef linear_transpose(View& cx, Function& f, Args specs);
 int64_t residual_source(const Function& f, size_t i);
 
 // ---- shared by the files of the api
+
+// A linear function from values of this structure to such values, as a jaxpr of residuals and
+// tangents.
+FunctionRef linear_map(View& cx, std::string name, const Linearized& l, const Tree& tree,
+                       std::span<const Aval> avals);
 
 // A cotangent or tangent for a port of known structure and types: its leaves, null where zero.
 // `what` names it in errors, `tree` and `types` are the codes of a wrong structure and of a wrong

@@ -116,8 +116,25 @@ static int64_t read_integer(Lexer& lex) {
   return value;
 }
 
+// What JAX prints for custom_linear_solve: a tuple whose items have names.
+template <class F>
+static bool read_solve_tuple(Lexer& lex, F&& read) {
+  if (!lex.accept("_LinearSolveTuple", '(')) return false;
+  char before = '(';
+  for (std::string_view field : {"matvec", "vecmat", "solve", "transpose_solve"}) {
+    lex.expect(before);
+    lex.expect(field);
+    lex.expect('=');
+    read();
+    before = ',';
+  }
+  lex.expect(')');
+  return true;
+}
+
 static Ints read_ints(Lexer& lex) {
   Ints ints;
+  if (read_solve_tuple(lex, [&] { ints.push_back(read_integer(lex)); })) return ints;
   read_sequence(lex, [&] { ints.push_back(read_integer(lex)); });
   return ints;
 }
@@ -188,10 +205,16 @@ static Param read_flags(Lexer& lex) {
 
 static Param read_list(Lexer& lex, const std::function<Object()>& read_jaxpr) {
   std::vector<JaxprRef> items;
-  lex.expect('(');
-  while (!lex.accept(')')) {
-    items.push_back(JaxprRef(static_cast<const Jaxpr*>(read_jaxpr().get())));
-    lex.accept(',');
+  auto read = [&] { items.push_back(JaxprRef(static_cast<const Jaxpr*>(read_jaxpr().get()))); };
+  bool solve_tuple = read_solve_tuple(lex, [&] {
+    if (!lex.accept("None")) read();
+  });
+  if (!solve_tuple) {
+    lex.expect('(');
+    while (!lex.accept(')')) {
+      read();
+      lex.accept(',');
+    }
   }
   return Object(make_ref<JaxprList>(std::move(items)));
 }
