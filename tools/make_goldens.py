@@ -53,7 +53,7 @@ neg abs sign floor exp expm1 log log1p sin cos tanh logistic sqrt square integer
 eq ne lt le gt ge select_n stop_gradient convert_element_type bitcast_convert_type is_finite xor shift_left
 shift_right_logical erf_inv broadcast_in_dim reshape transpose squeeze concatenate slice pad iota reduce_sum reduce_max
 reduce_min dot_general lu triangular_solve jit pjit closed_call add_any
-custom_jvp_call custom_vjp_call threefry2x32 cond scan while
+custom_jvp_call custom_vjp_call custom_linear_solve threefry2x32 cond scan while
 """.split())
 
 # literal: a rank-0 literal meets an array of higher rank, or is itself a result. call: a nested jaxpr.
@@ -152,7 +152,7 @@ def jaxpr_of(case, avals):
     for eqn in equations(closed.jaxpr):
         name = eqn.primitive.name
         check(name in PRIMITIVES, case, f"primitive {name} is not in the library")
-        if name in ("jit", "pjit", "closed_call", "cond", "scan", "while"):
+        if name in ("jit", "pjit", "closed_call", "cond", "scan", "while", "custom_linear_solve"):
             tags.add("call")
         elif name not in ("broadcast_in_dim", "pad") and any(is_literal(v) for v in eqn.invars) and eqn.outvars[0].aval.ndim:
             tags.add("literal")

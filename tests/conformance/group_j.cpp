@@ -7,19 +7,6 @@ using namespace conformance;
 
 namespace {
 
-// x -> f applied `length` times, by a scan whose carry it is.
-jaxvjp_function* iterated(jaxvjp_context* cx, jaxvjp_function* f, int64_t length) {
-  return scalar_function(cx, [=](auto cx, auto x) {
-    jaxvjp_value* r = scan(
-        cx,
-        [f](auto cx, auto c, auto) -> Step {
-          return {jaxvjp_call1(cx, f, c), jaxvjp_none(cx)};
-        },
-        x, jaxvjp_none(cx), length);
-    return jaxvjp_get(cx, r, 0);
-  });
-}
-
 void expect_at(jaxvjp_context* cx, jaxvjp_function* f, double x, double expected,
                double tolerance = 0) {
   for (auto [g, how] : eager_and_jit(cx, f)) {

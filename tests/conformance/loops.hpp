@@ -36,4 +36,17 @@ inline jaxvjp_value* while_loop(jaxvjp_context* cx, Scalar condition, Scalar bod
 
 inline jaxvjp_value* num(jaxvjp_context* cx, double x) { return jaxvjp_f64(cx, x); }
 
+// x -> f applied `length` times, by a scan whose carry it is.
+inline jaxvjp_function* iterated(jaxvjp_context* cx, jaxvjp_function* f, int64_t length) {
+  return scalar_function(cx, [=](auto cx, auto x) {
+    jaxvjp_value* r = scan(
+        cx,
+        [f](auto cx, auto c, auto) -> Step {
+          return {jaxvjp_call1(cx, f, c), jaxvjp_none(cx)};
+        },
+        x, jaxvjp_none(cx), length);
+    return jaxvjp_get(cx, r, 0);
+  });
+}
+
 }  // namespace conformance

@@ -258,6 +258,30 @@ def several():
     yield case("unchanged", lambda x, y: (y, x, y), [X, Y])
 
 
+def linear(a, b, transpose=True):
+    """By 40 steps that need the diagonal of the matrix alone."""
+    matrix = 0.1 * a + 2 * jnp.eye(3) * (1 + a[0] ** 2)
+    diagonal = jnp.sum(matrix * jnp.eye(3), 1)
+
+    def jacobi(matvec, b):
+        return lax.fori_loop(0, 40, lambda _, x: x + (b - matvec(x)) / diagonal, jnp.zeros_like(b))
+
+    return lax.custom_linear_solve(lambda v: matrix @ v, b, jacobi, transpose_solve=jacobi if transpose else None)
+
+
+def solvers():
+    def loss(a, b):
+        return jnp.sum(jnp.sin(linear(a, b)))
+
+    for name, f in {"value": linear, "forward_only": lambda a, b: linear(a, b, False), "grad": jax.grad(loss, (0, 1)),
+                    "pushed": lambda a, b: jax.jvp(linear, (a, b), (b[:, None] * a, b))[1],
+                    "mapped": lambda a, b: jax.vmap(linear, (None, 0))(a, jnp.outer(b, b))}.items():
+        yield case(f"solve_{name}", f, [M, X], tolerance=norm(1e-12))
+    yield case("solve_then_grad", loss, [M, X], "grad(f, argnums=(0,1))", norm(1e-12))
+    yield case("solve_then_hessian", loss, [M, X], "hessian(f)", norm(1e-12))
+    yield case("solve_then_vmap", linear, [np.stack([M, M.T]), np.stack([X, Y])], "vmap(f)", norm(1e-12))
+
+
 def texts():
     yield from table("number", NUMBERS, [X])
     yield from table("array", ARRAYS, [X])
@@ -267,6 +291,7 @@ def texts():
     yield from table("derivative", DERIVATIVES, [X])
     yield from dtypes()
     yield from several()
+    yield from solvers()
 
 
 FAMILIES = {"texts": texts}
