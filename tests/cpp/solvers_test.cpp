@@ -67,7 +67,7 @@ TEST_F(CppSolvers, fixed_point) {
   EXPECT_TRUE(std::isnan(fixed_point(f, cx.f64(1), cx.f64(0), options).item()));
   options.keep_last = true;
   EXPECT_EQ(fixed_point(f, cx.f64(1), cx.f64(0), options).item(), 1.75);
-  options = {0.3, 0, 0, false};
+  options = {0.4, 0, 0, false};
   EXPECT_EQ(fixed_point(f, cx.f64(1), cx.f64(0), options).item(), 1.5);
   options = {0, 0.3, 0, false};
   EXPECT_EQ(fixed_point(f, cx.f64(1), cx.f64(0), options).item(), 1.75);

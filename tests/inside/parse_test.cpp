@@ -194,22 +194,22 @@ const Wrong wrong[] = {
     {"let = { lambda ; . let in () } in", Code::parse, 1, 5, "the name of a jaxpr, got '='"},
     // a linear solve whose parameters do not fit
     {"{ lambda ; a:f32[]. let b:f32[] = custom_linear_solve[const_lengths=(0, 0, 0) jaxprs=()] a",
-     Code::invalid_argument, 1, 35, "expected 4 lengths and 2 or 4 jaxprs, got 3 and 0"},
+     Code::parse, 1, 35, "expected 4 lengths and 2 or 4 jaxprs, got 3 and 0"},
     {"{ lambda ; a:f32[]. let b:f32[] = custom_linear_solve[const_lengths=(0, 0, 2, 0) jaxprs=({ "
      "lambda ; . let in () } { lambda ; . let in () })] a",
-     Code::invalid_argument, 1, 35, "const_lengths do not fit 1 operands"},
+     Code::parse, 1, 35, "const_lengths do not fit 1 operands"},
     {"{ lambda ; a:f32[]. let b:f32[] = custom_linear_solve[const_lengths=(0, 0, -1, 0) jaxprs=({ "
      "lambda ; . let in () } { lambda ; . let in () })] a",
-     Code::invalid_argument, 1, 35, "const_lengths do not fit"},
+     Code::parse, 1, 35, "const_lengths do not fit"},
     {"{ lambda ; a:f32[]. let b:f32[] = custom_linear_solve[const_lengths=(0, 0, 0, 0) jaxprs=({ "
      "lambda ; a:f32[]. let in (a,) } { lambda ; a:f32[]. let in () })] a",
-     Code::tree, 1, 35, "the results of solve are not of b's types"},
+     Code::parse, 1, 35, "the results of solve are not of b's types"},
     {"{ lambda ; a:f32[]. let b:f32[] = custom_linear_solve[const_lengths=(0, 0, 0, 0) jaxprs=({ "
      "lambda ; a:f32[]. let in (a, a) } { lambda ; a:f32[]. let in (a,) })] a",
-     Code::tree, 1, 35, "the results of matvec are not of b's types"},
+     Code::parse, 1, 35, "the results of matvec are not of b's types"},
     {"{ lambda ; a:f32[]. let b:f32[] = custom_linear_solve[const_lengths=_LinearSolveTuple("
      "matvec=0, solve=0)] a",
-     Code::parse, 1, 96, "expected 'vecmat', got 'solve'"},
+     Code::parse, 1, 97, "expected 'vecmat', got 'solve'"},
     // texts that end too early
     {"let", Code::parse, 1, 4, "the name of a jaxpr"},
     {"{ lambda ; . let", Code::parse, 1, 17, "an equation or 'in (', got the end of the text"},
