@@ -194,6 +194,7 @@ FunctionRef linear_map(View& cx, std::string name, const Linearized& l, const Tr
   s->in_avals = s->out_avals = Avals(avals);
   s->perturbed = Flags(avals.size(), true);
   s->has_tangent = l.has_tangent;
+  s->sources = Ints(l.residuals.size(), -1);
   return linear_function(cx, s, l.residuals);
 }
 

@@ -122,11 +122,10 @@ void linear_batch(BatchTrace& t, const Primitive&, std::span<const Mapped> in, c
 }
 
 // Neither jaxpr is transposed: the other one is there.
-Flags known_inside(const Params& params, std::span<const bool> known) {
+void check_residuals(const Params& params, std::span<const bool> known) {
   auto residuals = known.subspan(0, n_residuals(params));
   if (std::find(residuals.begin(), residuals.end(), false) != residuals.end())
     fail(Code::no_transpose, "linear_call: is not linear in its residuals");
-  return Flags(known.size() + transpose_of(params).invars.size(), true);
 }
 
 }  // namespace
@@ -162,7 +161,7 @@ constexpr Primitive linear_call_p = define({
     .linearize = linear_linearize,
     .transpose_all = linear_transpose,
     .batch_all = linear_batch,
-    .known_inside = known_inside,
+    .check_transpose = check_residuals,
     .internal = true,
 });
 
