@@ -67,5 +67,7 @@ Array scalar(Session& session, DType dtype, double number);
 // Element i as a double; integers beyond 2^53 lose digits.
 double element(const Array& array, size_t i);
 int64_t element_i64(const Array& array, size_t i);
+// For people: numbers in brackets as NumPy shows them, on one line, long arrays shortened.
+std::string to_string(const Array& array);
 
 }  // namespace jv

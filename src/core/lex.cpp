@@ -102,6 +102,23 @@ int64_t Lexer::integer(const char* expected) {
   return value;
 }
 
+std::string Lexer::quoted() {
+  size_t begin = place();
+  expect('"');
+  std::string text;
+  for (; at(at_) != '"'; ++at_) {
+    if (at_ == text_.size()) fail_at(begin, "'\"' is not closed");
+    if (text_[at_] == '\\' && at_ + 1 < text_.size()) {
+      char c = text_[++at_];
+      text += c == 'n' ? '\n' : c;
+    } else {
+      text += text_[at_];
+    }
+  }
+  ++at_;
+  return text;
+}
+
 char Lexer::sign_after_word() {
   std::string_view word = peek_word();
   size_t i = at_ + word.size();
@@ -144,6 +161,7 @@ void Lexer::skip_braces() {
   expect('{');
   for (++depth; depth > 0; ++at_) {
     if (at_ == text_.size()) fail_at(begin, "'{' is not closed");
+    if (text_[at_] == '"') quoted(), --at_;
     if (text_[at_] == '{') ++depth;
     if (text_[at_] == '}') --depth;
   }

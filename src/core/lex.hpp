@@ -38,6 +38,8 @@ class Lexer {
   // Letters, digits and the signs of a number: 1e-05, -inf, True.
   std::string_view peek_number();
   int64_t integer(const char* expected = "an integer");
+  // What stands between quotes, as params.cpp prints it.
+  std::string quoted();
   // The sign behind the next word, or 0.
   char sign_after_word();
   // Does the text go on with exactly this?

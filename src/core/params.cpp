@@ -57,12 +57,24 @@ static std::string truths(const Ints& flags) {
   return s;
 }
 
+// On one line: a backslash stands before quotes and backslashes, and \n for a new line.
+static std::string quoted(const std::string& text) {
+  std::string s = "\"";
+  for (char c : text) {
+    if (c == '"' || c == '\\') s += '\\';
+    if (c == '\n') s += "\\n";
+    else s += c;
+  }
+  return s + '"';
+}
+
 std::string to_string(ParamKind kind, const Param& value) {
   switch (kind) {
     case ParamKind::boolean: return std::get<bool>(value) ? "True" : "False";
     case ParamKind::integer: return std::to_string(std::get<int64_t>(value));
     case ParamKind::ints: return to_string(std::span<const int64_t>(std::get<Ints>(value)));
     case ParamKind::word: return std::get<std::string>(value);
+    case ParamKind::text: return quoted(std::get<std::string>(value));
     case ParamKind::strides: {
       const Ints& strides = std::get<Ints>(value);
       bool ones = std::all_of(strides.begin(), strides.end(), [](int64_t s) { return s == 1; });

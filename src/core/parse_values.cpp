@@ -232,6 +232,7 @@ static Param read_value(Session& session, Lexer& lex, ParamKind kind,
     case ParamKind::dtype: return read_dtype(lex);
     case ParamKind::dtype_or_none: return lex.accept("None") ? Param() : read_dtype(lex);
     case ParamKind::word: return read_word(lex);
+    case ParamKind::text: return lex.peek() == '"' ? Param(lex.quoted()) : read_word(lex);
     case ParamKind::flags:
     case ParamKind::bools: return read_flags(lex);
     case ParamKind::jaxpr: return read_jaxpr();
@@ -246,16 +247,18 @@ static Param read_value(Session& session, Lexer& lex, ParamKind kind,
 // Null: no such parameter. Empty: anything. None: nothing else, or the like.
 static const char* value_of_extra(std::string_view name) {
   constexpr std::string_view any[] = {
-      "donated_invars", "keep_unused",          "inline",    "in_shardings",   "out_shardings",
-      "in_layouts",     "out_layouts",          "ctx_mesh",  "resource_env",   "fwd_jaxpr_thunk",
-      "jvp_jaxpr_fun",  "compiler_options_kvs", "out_trees", "jvp_jaxpr_thunk"};
+      "donated_invars", "keep_unused",     "inline",           "in_shardings",
+      "out_shardings",  "in_layouts",      "out_layouts",      "ctx_mesh",
+      "resource_env",   "fwd_jaxpr_thunk", "jvp_jaxpr_fun",    "compiler_options_kvs",
+      "out_trees",      "jvp_jaxpr_thunk", "has_placeholders", "in_tree",
+      "logging_record", "np_printoptions", "partitioned",      "static_args"};
   constexpr std::string_view none[] = {"accuracy", "dimensions", "out_dtype"};
   auto among = [&](auto& list) {
     return std::find(std::begin(list), std::end(list), name) != std::end(list);
   };
   if (among(any)) return "";
   if (among(none) || name.ends_with("sharding")) return "None";
-  if (name == "symbolic_zeros") return "False";
+  if (name == "symbolic_zeros" || name == "ordered") return "False";
   return name == "weak_type" ? "True or False" : nullptr;
 }
 

@@ -62,7 +62,7 @@ class Printer {
         if (used[v]) bind(v);
         else out_ += "_:" + to_string(j.vars[v]);
       }
-      out_ += " = ";
+      if (e.n_results) out_ += " = ";
       out_ += e.primitive->name;
       print_params(*e.params, indent + 6);
       for (Atom a : j.operands(e)) out_ += ' ', out_ += atom(j, a, names);

@@ -1,5 +1,6 @@
 #include "core/session.hpp"
 
+#include <cstdio>
 #include <cstdlib>
 #include <new>
 
@@ -7,8 +8,11 @@
 
 namespace jv {
 
-Session::Session(MemoryHooks memory, std::unique_ptr<const Executor> executor)
-    : memory_(memory), executor_(std::move(executor)), trees_(std::make_unique<TreeTable>()) {}
+Session::Session(MemoryHooks memory, std::unique_ptr<const Executor> executor, PrintHook print)
+    : memory_(memory),
+      print_(print),
+      executor_(std::move(executor)),
+      trees_(std::make_unique<TreeTable>()) {}
 Session::~Session() {
   for (void* handle : graves_) ::operator delete(handle);
 }
@@ -46,6 +50,12 @@ void Session::deallocate(void* pointer, size_t bytes) noexcept {
   counters.bytes.fetch_sub(int64_t(bytes), std::memory_order_relaxed);
   if (memory_.dealloc) memory_.dealloc(memory_.user, pointer, bytes);
   else if (!memory_.alloc) free_aligned(pointer);
+}
+
+void Session::print(const std::string& text) const {
+  if (print_.print) return print_.print(print_.user, text.c_str());
+  std::string line = text + '\n';
+  std::fwrite(line.data(), 1, line.size(), stdout);
 }
 
 uint32_t Session::location(const char* file, int32_t line) {

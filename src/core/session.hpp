@@ -28,6 +28,12 @@ struct MemoryHooks {
   void* user = nullptr;
 };
 
+// Where debug_print goes; null: standard output, a line each.
+struct PrintHook {
+  void (*print)(void* user, const char* text) = nullptr;
+  void* user = nullptr;
+};
+
 struct Location {
   std::string file;
   int32_t line = 0;
@@ -35,7 +41,8 @@ struct Location {
 
 class Session : public RefCounted {
  public:
-  explicit Session(MemoryHooks memory, std::unique_ptr<const Executor> executor);
+  explicit Session(MemoryHooks memory, std::unique_ptr<const Executor> executor,
+                   PrintHook print = {});
   ~Session() override;
 
   Aval aval(DType dtype, std::span<const int64_t> shape) { return avals_.find(dtype, shape); }
@@ -51,6 +58,8 @@ class Session : public RefCounted {
   uint32_t location(const char* file, int32_t line);
   Location location(uint32_t id) const;
 
+  void print(const std::string& text) const;
+
   const Executor& executor() const { return *executor_; }
   ParamsTable& params() { return params_; }
   TreeTable& trees() { return *trees_; }
@@ -65,6 +74,7 @@ class Session : public RefCounted {
 
  private:
   MemoryHooks memory_;
+  PrintHook print_;
   std::unique_ptr<const Executor> executor_;
   AvalTable avals_;
   ParamsTable params_;

@@ -20,6 +20,7 @@ enum class ParamKind {
   dtype_or_none,
   none,    // None: a parameter of JAX's that has one value here
   word,    // a name, printed bare
+  text,    // "in quotes\n"
   flags,   // [True, False]
   bools,   // (True, False)
   jaxpr,   // { lambda ; ... }
@@ -77,6 +78,7 @@ constexpr ParamKind parse_kind(std::string_view s) {
       {"flags", ParamKind::flags},     {"jaxpr", ParamKind::jaxpr},
       {"object", ParamKind::object},   {"bools", ParamKind::bools},
       {"jaxprs", ParamKind::jaxprs},   {"types", ParamKind::types},
+      {"text", ParamKind::text},
   };
   for (auto [name, kind] : kinds)
     if (s == name) return kind;
