@@ -36,22 +36,24 @@ class OwnedView final : public View {
 };
 }  // namespace
 
+static_assert(JAXVJP_CHECK_HANDLES == check_handles_flag && JAXVJP_CHECK_NANS == check_nans_flag);
+
 jaxvjp_context* jaxvjp_context_new(const jaxvjp_context_options* given) {
   try {
     std::unique_ptr<Error> error;
     jaxvjp_context_options options{};
     try {
       options = read_options(given, "context options");
-      check_flags(options.flags, JAXVJP_CHECK_HANDLES, "context options");
+      check_flags(options.flags, JAXVJP_CHECK_HANDLES | JAXVJP_CHECK_NANS, "context options");
       if (!options.alloc != !options.dealloc)
         fail(Code::invalid_argument, "context options: alloc and dealloc go together");
     } catch (Error& e) {
       error = std::make_unique<Error>(std::move(e));
       options = {};
     }
-    Ref<Session> session =
-        make_ref<Session>(MemoryHooks{options.alloc, options.dealloc, options.user},
-                          std::make_unique<ReferenceExecutor>());
+    Ref<Session> session = make_ref<Session>(
+        MemoryHooks{options.alloc, options.dealloc, options.user},
+        std::make_unique<ReferenceExecutor>(), PrintHook{options.print, options.user});
     Ref<Root> root = make_ref<Root>(*session, options.flags);
     root->error = std::move(error);
     return wrap(new OwnedView(root));

@@ -139,7 +139,7 @@ enum {
   JAXVJP_OUT_DTYPE = 119,    /* a derivative of integers or booleans */
   JAXVJP_EFFECT = 120,       /* an effect stands where it would run more often than the program says, or is lost */
   JAXVJP_CALLBACK = 121,     /* a callback failed without a code of its own, or returned 0 with an output unset */
-  JAXVJP_CHECK = 123,        /* check_vjp found the rule to be wrong */
+  JAXVJP_CHECK = 123,        /* check_vjp found the rule to be wrong, or JAXVJP_CHECK_NANS a new NaN */
   JAXVJP_PARSE = 124,        /* text is not a jaxpr, or not a parameter list: with line and column */
   JAXVJP_ABI_MISMATCH = 126  /* an option that this version of the library does not know */
 };
@@ -159,17 +159,25 @@ JAXVJP_API(const char *) jaxvjp_build_info(void);
 
 /* alloc and dealloc (both, or neither) serve array buffers and scratch. They are called with `user` from any thread that
  * uses the session; alloc returns NULL when there is no memory, and what it returns is aligned to `align`, a power of two.
- * They must work until the last handle of the session is released, which may be after jaxvjp_context_free. */
+ * They must work until the last handle of the session is released, which may be after jaxvjp_context_free. `print` is
+ * called with `user` on the thread that runs the program; `text` has no newline at its end and lives for the call. */
 typedef struct jaxvjp_context_options {
   size_t struct_size;
-  int32_t flags;                                           /* JAXVJP_CHECK_HANDLES */
+  int32_t flags;                                           /* JAXVJP_CHECK_HANDLES, JAXVJP_CHECK_NANS */
   void *(*alloc)(void *user, size_t size, size_t align);   /* NULL: the library's own */
   void (*dealloc)(void *user, void *pointer, size_t size); /* size as it was given to alloc */
   void *user;
+  void (*print)(void *user, const char *text); /* debug_print goes here; NULL: standard output, a line each */
 } jaxvjp_context_options;
 enum {
-  JAXVJP_CHECK_HANDLES = 1 /* a handle whose scope is closed is INVALID_ARGUMENT, not undefined; for debugging: handles cost
-                              a look-up each and their memory is kept. 2 is reserved */
+  /* A handle whose scope is closed is INVALID_ARGUMENT, not undefined. For debugging: handles cost a look-up each and their
+   * memory is kept. */
+  JAXVJP_CHECK_HANDLES = 1,
+  /* An operation that makes a NaN from operands without one is CHECK: the message names it, and the error's file and line
+   * are where it was recorded or called. Everything that runs is looked at: eager operations, programs of jit, loops,
+   * forward and backward passes, what rules compute; also a NaN that a select would drop later. A NaN in an array that you
+   * made is none of them. For debugging: every result is read. */
+  JAXVJP_CHECK_NANS = 2
 };
 
 /* A new session. NULL only when memory is out; with options that cannot be, a context that has failed. */
@@ -721,6 +729,41 @@ enum { JAXVJP_KEEP_LAST = 1 };
 JAXVJP_API(jaxvjp_value *)
 jaxvjp_fixed_point(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *params, jaxvjp_value *guess,
                    const jaxvjp_fixed_point_options *options);
+
+/* ------------------------------------------------------------------------------------------- a running program */
+
+/* Prints `format` with the numbers of values[i], as jaxvjp_to_string shows them, in place of the i-th {}; {{ and }} are
+ * braces. It is an equation with an effect and no result, allowed wherever operations are: it prints when the program runs
+ * (outside jit and control flow at once), through the session's print hook, as often and in the order in which the program
+ * comes to it. Nothing drops it, shares it or takes it out of a loop. Under derivatives it prints the values; in bwd what
+ * stands there; under vmap a line for each element, one after the other, where a value is mapped. A mapped cond runs all
+ * its branches for all elements, and a while_loop with a mapped condition each step, so they print that often too. Under
+ * checkpoint, and where linearize repeats a while_loop for its tangents, only the first run prints. A tangent that is
+ * printed (by a jvp rule) is NO_TRANSPOSE in reverse mode. 0, or an error: INVALID_ARGUMENT for a format that does not
+ * match the values. */
+JAXVJP_API(int32_t)
+jaxvjp_debug_print(jaxvjp_context *cx, const char *format, jaxvjp_value *const *values, size_t n);
+
+/* Called with a cotangent, in the structure of what the probe was given, as numbers; leaves that are no floats are FLOAT0.
+ * Returns 0 or an error code. */
+typedef int32_t (*jaxvjp_probe_fn)(jaxvjp_context *cx, void *user, jaxvjp_value *ct);
+/* x itself, any pytree of arrays. Each time a backward pass comes by, `callback` sees the cotangent of x when the program
+ * runs: under jit and in scan too, and under vmap once for each element, where it is mapped. That is of the innermost derivative: a probe is the
+ * identity with a rule, and what differentiates that rule again does not see it. Forward mode calls nothing, nor does a
+ * cotangent that is zero because nothing depends on x. user, destroy: convention 4; programs and pullbacks hold them. */
+JAXVJP_API(jaxvjp_value *)
+jaxvjp_probe(jaxvjp_context *cx, jaxvjp_value *x, jaxvjp_probe_fn callback, void *user, jaxvjp_destroy_fn destroy);
+
+/* In a rule's bwd: gives v, any pytree of arrays, out beside the cotangents, to who called the pullback by
+ * jaxvjp_call_emitted; for others nothing happens. 0, or an error: INVALID_ARGUMENT outside of bwd, and for a name that a
+ * rule of this name has emitted in the same backward pass; EFFECT inside a vmap or another transformation within bwd. */
+JAXVJP_API(int32_t) jaxvjp_emit(jaxvjp_context *cx, const char *name, jaxvjp_value *v);
+/* Calls a pullback (INVALID_ARGUMENT for any other function): (what jaxvjp_call returns, what was emitted). The latter is a
+ * dict of rules' names, of dicts of emitted names. What a rule in a scan emits is stacked along axis 0 by the step of the
+ * forward pass, and what one under vmap emits along the mapped axis; jit and checkpoint pass it on. In cond all branches
+ * must emit the same names and types (EFFECT), and the one that ran gives the values. (A while_loop has no backward
+ * pass.) */
+JAXVJP_API(jaxvjp_value *) jaxvjp_call_emitted(jaxvjp_context *cx, jaxvjp_function *pullback, jaxvjp_value *ct);
 
 /* ------------------------------------------------------------------------------------------- jaxprs */
 

@@ -1192,6 +1192,43 @@ inline void check_vjp(const Function &f, const Values &args, const CheckOptions 
   if (jaxvjp_check_vjp(cx.c(), f.c(), x.data(), x.size(), &o)) detail::throw_failure(cx.c());
 }
 
+// ------------------------------------------------------------------------------------------- a running program
+
+// Prints the format with the numbers of a value in place of each {}, when the program runs. Where there is no value, the
+// context says where: that of the callback.
+template <class... T>
+void debug_print(const ContextRef &cx, const char *format, const T &...values) {
+  const std::vector<Operand> operands{Operand(values)...};
+  const detail::Handles handles(cx, operands);
+  if (jaxvjp_debug_print(cx.c(), format, handles.data(), handles.size())) detail::throw_failure(cx.c());
+}
+template <class... T>
+void debug_print(const char *format, const Value &first, const T &...rest) {
+  debug_print(detail::innermost(std::vector<Operand>{first, Operand(rest)...}), format, first, rest...);
+}
+// x itself; `callback` is called with the cotangent of x, as numbers, each time a backward pass comes by.
+inline Value probe(const Value &x, std::function<void(const Value &ct)> callback) {
+  using Callback = std::function<void(const Value &)>;
+  const jaxvjp_probe_fn call = [](jaxvjp_context *cx, void *user, jaxvjp_value *ct) {
+    return detail::Callbacks::guarded(
+        cx, [&](const ContextRef &here) { (*static_cast<Callback *>(user))(Value::borrow(here, ct)); });
+  };
+  jaxvjp_context *cx = x.context().c();
+  auto *user = new Callback(std::move(callback));
+  const auto destroy = [](void *user) { delete static_cast<Callback *>(user); };
+  return Value::take(x.context(), jaxvjp_probe(cx, x.c(), call, user, destroy));
+}
+// In a rule's bwd: gives v to who called the pullback by call_emitted.
+inline void emit(const char *name, const Value &v) {
+  if (jaxvjp_emit(v.context().c(), name, v.c())) detail::throw_failure(v.context().c());
+}
+// The pair (cotangents, {rule: {name: value}}).
+inline std::pair<Value, Value> call_emitted(const Function &pullback, const Value &ct) {
+  const ContextRef cx = pullback.place(Values{ct});
+  const Value both = Value::take(cx, jaxvjp_call_emitted(cx.c(), pullback.c(), ct.c()));
+  return {both[0], both[1]};
+}
+
 // ------------------------------------------------------------------------------------------- jaxprs
 
 // A closed, typed program.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "control/call.hpp"
+#include "control/emit.hpp"
 #include "primitives/ops.hpp"
 
 namespace jv {

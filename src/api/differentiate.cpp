@@ -1,8 +1,10 @@
 // grad, vjp, jvp, linearize and linear_transpose of functions of pytrees.
 #include <algorithm>
+#include <map>
 
 #include "api/transform.hpp"
 #include "control/call.hpp"
+#include "control/emit.hpp"
 #include "primitives/ops.hpp"
 #include "transforms/jvp.hpp"
 #include "transforms/simplify.hpp"
@@ -45,10 +47,14 @@ class LinearFunction final : public BaseFunction {
     return s_->sources[i];
   }
 
-  ValueRef call(View& cx, Args args) override {
+  ValueRef call(View& cx, Args args) override { return call(cx, args, nullptr); }
+  bool is_pullback() const { return s_->pullback; }
+
+  ValueRef call(View& cx, Args args, Emissions* emissions) {
     try {
       Tracers residuals;
       for (const ValueRef& r : residuals_) residuals.push_back(tracer_of(cx, *r));
+      Emitting emitting(cx.root(), emissions);
       return s_->pullback ? pull_back(cx, args, residuals) : apply(cx, args, residuals);
     } catch (Error& e) {
       e.notes.push_back((s_->pullback ? "in pullback of " : "in linear function of ") + name());
@@ -198,6 +204,32 @@ FunctionRef linear_map(View& cx, std::string name, const Linearized& l, const Tr
   return linear_function(cx, s, l.residuals);
 }
 
+// Emitted values by rule and name: {rule: {name: value}}.
+static ValueRef emitted_dict(Session& session, const Emissions& emissions) {
+  std::map<std::string, std::pair<std::vector<std::string>, Values>> rules;
+  for (const Emission& e : emissions.all) {
+    auto& [names, values] = rules[e.rule];
+    names.push_back(e.name);
+    values.push_back(unflatten_all(session, e.tree, e.leaves));
+  }
+  std::vector<std::string> keys;
+  Values dicts;
+  for (auto& [rule, entries] : rules) {
+    keys.push_back(rule);
+    dicts.push_back(dict_value(session, entries.first, entries.second));
+  }
+  return dict_value(session, keys, dicts);
+}
+
+ValueRef call_emitted(View& cx, Function& pullback, const ValueRef& ct) {
+  auto* linear = dynamic_cast<LinearFunction*>(&pullback);
+  if (!linear || !linear->is_pullback())
+    fail(Code::invalid_argument, "call_emitted: ", pullback.name(), " is no pullback");
+  Emissions emissions;
+  ValueRef cts = linear->call(cx, Args(&ct, 1), &emissions);
+  return tuple_of(cx, Values{cts, emitted_dict(cx.session(), emissions)});
+}
+
 FunctionRef linear_transpose(View& cx, Function& f, Args specs) {
   Ref<TypedJaxpr> typed = make_jaxpr(cx, f, specs);
   auto s = make_ref<LinearStructure>();
@@ -323,6 +355,7 @@ class Grad final : public DerivedFunction {
     }
     size_t n = known.size();
     known.resize(l.flat.linear->invars.size());
+    Emitting dropped(cx.root(), nullptr);
     Tracers found = checked_transpose(cx.root(), *l.flat.linear, known, cts), back;
     for (bool p : l.perturbed) back.push_back(p ? found[n++] : Tracer());
     back = instantiate_wanted(cx, back, l, argnums);

@@ -2,7 +2,9 @@
 
 namespace jv {
 
-Root::Root(Session& session, int32_t flags) : Context(session), flags(flags) {}
+Root::Root(Session& session, int32_t flags) : Context(session), flags(flags) {
+  check_nans = flags & check_nans_flag;
+}
 Root::~Root() = default;
 
 View::View(Ref<Root> root) : root_(std::move(root)), depth_(root_->top().depth) {}
@@ -37,7 +39,7 @@ void Handle::dispose() const {
 
 void View::hold(Handle* handle) {
   handles_.push_back(handle);
-  if (root_->flags && !handle->keeper) {
+  if ((root_->flags & check_handles_flag) && !handle->keeper) {
     handle->keeper = &root_->session();
     handle->scope = uint32_t(scopes_.empty() ? 0 : scopes_.back().number);
   }

@@ -42,6 +42,9 @@ class StringHandle final : public Handle {
   std::string text;
 };
 
+// JAXVJP_CHECK_HANDLES and JAXVJP_CHECK_NANS.
+inline constexpr int32_t check_handles_flag = 1, check_nans_flag = 2;
+
 // A context and all views of it share one Root: session, live traces, error, location.
 class Root final : public Context, public RefCounted {
  public:

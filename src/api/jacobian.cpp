@@ -3,6 +3,7 @@
 
 #include "api/transform.hpp"
 #include "control/call.hpp"
+#include "control/emit.hpp"
 #include "primitives/define.hpp"
 #include "transforms/batch.hpp"
 #include "transforms/jvp.hpp"
@@ -254,6 +255,7 @@ class Jacrev final : public Jacobian {
           known.resize(l.linear->invars.size());
           for (size_t i = 0; i < l.has_tangent.size(); ++i)
             if (l.has_tangent[i]) cts.push_back(i == o ? a[0] : Tracer());
+          Emitting dropped(cx.root(), nullptr);
           Tracers back = transpose(cx.root(), *l.linear, known, cts);
           for (size_t i = l.residuals.size(); i < back.size(); ++i) {
             has.push_back(bool(back[i]));

@@ -26,6 +26,8 @@ FunctionRef vmap(FunctionRef f, VmapOptions options);
 ValueRef jvp(View& cx, Function& f, Args primals, Args tangents, ValueRef& tangent_out);
 ValueRef vjp(View& cx, Function& f, Args args, FunctionRef& pullback);
 ValueRef linearize(View& cx, Function& f, Args args, FunctionRef& linear);
+// A call of a pullback: (cotangents, what the bwds that ran emitted).
+ValueRef call_emitted(View& cx, Function& pullback, const ValueRef& ct);
 FunctionRef linear_transpose(View& cx, Function& f, Args specs);
 // Which leaf of the arguments the i-th array is that a pullback or linear function holds; -1: none.
 int64_t residual_source(const Function& f, size_t i);

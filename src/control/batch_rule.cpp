@@ -1,4 +1,5 @@
 // A batched rule is again a rule: primal, fwd, bwd and jvp run on one element's values, mapped.
+#include "control/emit.hpp"
 #include "control/flow.hpp"
 #include "control/rule.hpp"
 #include "primitives/define.hpp"
@@ -58,22 +59,23 @@ class BatchedRule final : public CustomRule {
     Avals elements;
     for (Aval aval : out_avals) elements.push_back(element_of(cx.session(), aval));
     Flags found;
+    EmittedInside emitted(cx);
     auto results = batch(
         cx,
         [&](Operands a) {
           Residuals one{Tracers(a.subspan(0, kept.mapped.size())), kept.structure,
                         residuals.differentiating};
-          Tracers each, some;
+          Tracers each;
           size_t k = kept.mapped.size();
           for (const Tracer& ct : cts) each.push_back(ct ? a[k++] : Tracer());
-          for (const Tracer& t : rule_->bwd(cx, one, each, elements, needed)) {
-            found.push_back(bool(t));
-            if (t) some.push_back(t);
-          }
-          return some;
+          Tracers all = emitted.during([&] { return rule_->bwd(cx, one, each, elements, needed); });
+          found = nonzero(all);
+          return join(present(all), emitted.values());
         },
         in, size_);
     Tracers back;
+    emitted.pass_on(all_mapped(
+        std::span<const Mapped>(results.data(), results.size()).subspan(count_of(found))));
     size_t k = 0;
     for (size_t i = 0; i < found.size(); ++i)
       back.push_back(found[i] ? argument_ct(results[k++], mapped_[i]) : Tracer());

@@ -1,5 +1,6 @@
 #include "control/call.hpp"
 
+#include "control/emit.hpp"
 #include "control/flow.hpp"
 #include "primitives/define.hpp"
 #include "transforms/batch.hpp"
@@ -126,12 +127,18 @@ void call_transpose(Context& cx, const Primitive& p, Operands ct, Operands x, st
   const Jaxpr& j = body(params);
   Tracers known = present(x), operands = known, found;
   operands.append(present(ct));
+  EmittedInside emitted(cx);
   auto closed = stage(cx, avals_of(operands), [&](Operands a) {
-    found = transpose(cx, j, spread(nonzero(x), a.subspan(0, known.size())),
-                      spread(nonzero(ct), a.subspan(known.size())));
-    return present(found);
+    found = emitted.during([&] {
+      return transpose(cx, j, spread(nonzero(x), a.subspan(0, known.size())),
+                       spread(nonzero(ct), a.subspan(known.size())));
+    });
+    return join(present(found), emitted.values());
   });
-  back = spread(nonzero(found), call_again(cx, p, params, closed, operands));
+  Tracers out = call_again(cx, p, params, closed, operands);
+  Flags given = nonzero(found);
+  back = spread(given, out);
+  emitted.pass_on(Operands(out).subspan(count_of(given)));
 }
 
 void call_batch(BatchTrace& t, const Primitive& p, std::span<const Mapped> in, const Params& params,

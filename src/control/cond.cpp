@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "control/emit.hpp"
 #include "primitives/define.hpp"
 #include "transforms/simplify.hpp"
 #include "transforms/transpose.hpp"
@@ -209,13 +210,19 @@ void cond_transpose(Context& cx, const Primitive&, Operands ct, Operands x, std:
   auto& all = branches(params);
   Operands args = x.subspan(1);
   Tracers known = present(args), operands = join(known, present(ct));
+  std::vector<EmittedInside> emitted(all.size(), EmittedInside(cx));
   Tracers found =
       cond(cx, home_of(cx, operands), x[0], all.size(), operands, [&](size_t k, Operands a) {
-        return transpose(cx, *all[k], spread(nonzero(args), a.subspan(0, known.size())),
-                         spread(nonzero(ct), a.subspan(known.size())));
+        Tracers cts = emitted[k].during([&] {
+          return transpose(cx, *all[k], spread(nonzero(args), a.subspan(0, known.size())),
+                           spread(nonzero(ct), a.subspan(known.size())));
+        });
+        emitted[k].arrange_as(emitted[0]);
+        return join(cts, emitted[k].values());
       });
   back.push_back(Tracer());
-  back.append(found);
+  back.append(Operands(found).subspan(0, args.size()));
+  emitted[0].pass_on(Operands(found).subspan(args.size()));
 }
 
 // The operands as branch k sees them where each element has its own index: the same numbers, but no

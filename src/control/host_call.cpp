@@ -75,13 +75,18 @@ class Forward {
   Arrays results_;
 };
 
-void host_call_expand(Context& cx, const Primitive&, Operands operands, const Params& params,
-                      Tracers& out) {
+void host_call_expand(Context& cx, const Primitive& primitive, Operands operands,
+                      const Params& params, Tracers& out) {
   HostParams p(params);
   Session& session = cx.session();
   Forward forward(cx, p, operands, types_of(session, params.dims("out")));
   NewStates states(p.host, p.batched() ? size_t(p.size) : 1);
   forward.run(states.raw());
+  if (cx.check_nans) {
+    Arrays in;
+    for (const Tracer& t : operands) in.push_back(t.array());
+    check_nans(primitive, in, forward.results());
+  }
   for (const Array& a : forward.results()) out.push_back(cx.tracer(a));
   if (!params.flag("state")) return;
   out.push_back(cx.tracer(states.array(session, p.whole(session, state_aval(session)))));

@@ -1,5 +1,6 @@
 // Forward mode of a rule that has only a reverse mode.
 #include "control/call.hpp"
+#include "control/emit.hpp"
 #include "control/rule.hpp"
 #include "transforms/transpose.hpp"
 
@@ -15,6 +16,7 @@ StageTrace::Closed stage_bwd(Context& cx, const CustomRule& rule,
   Avals ports;
   for (Aval aval : types)
     if (aval->is_float()) ports.push_back(aval);
+  Emitting dropped(cx, nullptr);
   return stage(cx, ports, [&](Operands cts) {
     Tracers all, some;
     size_t k = 0;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "control/emit.hpp"
 #include "control/scan_parts.hpp"
 #include "primitives/define.hpp"
 #include "transforms/simplify.hpp"
@@ -121,13 +122,14 @@ void scan_transpose(Context& cx, const Primitive&, Operands ct, Operands x, std:
   Avals avals;
   for (const Tracer& c : init) avals.push_back(c.aval());
   for (const Tracer& row : rows) avals.push_back(element_of(cx.session(), row.aval()));
+  EmittedInside emitted(cx);
   auto body = stage(cx, avals, [&](Operands a) {
     Operands row = a.subspan(init.size());
     Tracers cts =
         join(a.subspan(0, s.n_carry), spread(nonzero(ct_ys), row.subspan(known_xs.size())));
     Tracers known = join(s.consts(x), Tracers(s.n_carry),
                          spread(nonzero(s.xs(x)), row.subspan(0, known_xs.size())));
-    Tracers found = transpose(cx, s.body, known, cts);
+    Tracers found = emitted.during([&] { return transpose(cx, s.body, known, cts); });
     Operands all = found;
     Tracers outs = filled(s.carry(all), every, s.carry(types), home);
     for (size_t i = 0, k = s.n_carry; i < s.n_consts; ++i)
@@ -136,10 +138,12 @@ void scan_transpose(Context& cx, const Primitive&, Operands ct, Operands x, std:
         ++k;
       }
     outs.append(filled(s.xs(all), linear_xs, s.xs(types), home));
+    outs.append(emitted.values());
     return outs;
   });
   Tracers outs = scan(cx, home, body, init, rows, {s.loop.length, !s.loop.reverse});
   size_t n_sums = init.size() - s.n_carry;
+  emitted.pass_on(Operands(outs).subspan(init.size() + count_of(linear_xs)));
   back = spread(sums, Operands(outs).subspan(s.n_carry, n_sums));
   for (size_t i = 0; i < s.n_carry; ++i) back.push_back(x[s.n_consts + i] ? Tracer() : outs[i]);
   back.append(spread(linear_xs, Operands(outs).subspan(s.n_carry + n_sums)));

@@ -164,8 +164,8 @@ void while_linearize(JvpTrace& t, const Primitive& p, Operands x, Operands dx, c
   y = t.linearizing() ? bind_at(home_of(t.cx, x), p, x, ParamsRef(&params)) : both.y;
 }
 
-void while_batch(BatchTrace& t, const Primitive& p, std::span<const Mapped> in, const Params& params,
-                 Small<Mapped, 2>& out) {
+void while_batch(BatchTrace& t, const Primitive& p, std::span<const Mapped> in,
+                 const Params& params, Small<Mapped, 2>& out) {
   While w(params);
   Context& cx = t.cx;
   Tracers values = values_of(in);
@@ -197,8 +197,7 @@ void while_batch(BatchTrace& t, const Primitive& p, std::span<const Mapped> in, 
     condition = stage(cx, avals, [&](Operands a) {
       Mapped go = run(w.condition, w.cond_consts(in), a, each)[0];
       each_stops = go.mapped;
-      if (each_stops)
-        refuse_to_act(effects_of(p, params), p.name, "a condition", "the whole loop");
+      if (each_stops) refuse_to_act(effects_of(p, params), p.name, "a condition", "the whole loop");
       return Tracers{go.mapped ? reduce_max(go.value, {0}) : go.value};
     });
     Flags found;

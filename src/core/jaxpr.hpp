@@ -66,8 +66,8 @@ class Jaxpr final : public RefCounted {
   std::vector<uint32_t> locations;  // of each equation: Session::location
   std::vector<Atom> atoms;          // operands of all equations
   std::vector<Atom> outs;
-  std::vector<Array> literals;  // rank 0
-  std::vector<ParamsRef> held;  // parameters that are not interned
+  std::vector<Array> literals;      // rank 0
+  std::vector<ParamsRef> held;      // parameters that are not interned
   Effects effects = Effects::none;  // of all equations together
 };
 using JaxprRef = Ref<const Jaxpr>;

@@ -23,12 +23,7 @@ class Run {
     Small<Array, 2> out(e.n_results);
     if (j_.locations[k]) cx_.location = j_.locations[k];
     if (e.primitive->expand) expand(e, in, out);
-    else
-      evaluate(*e.primitive, {*j_.session,
-                              in,
-                              *e.params,
-                              {&j_.vars[e.first_result], e.n_results},
-                              {out.data(), out.size()}});
+    else eval(e, in, out);
     for (size_t i = 0; i < e.n_results; ++i)
       if (uses_[e.first_result + i]) env_[e.first_result + i] = std::move(out[i]);
   }
@@ -42,6 +37,12 @@ class Run {
  private:
   void count(Atom a) {
     if (!a.is_literal()) ++uses_[a.index()];
+  }
+
+  void eval(const Eqn& e, std::span<const Array> in, Small<Array, 2>& out) {
+    std::span<const Aval> types(&j_.vars[e.first_result], e.n_results);
+    evaluate(*e.primitive, {*j_.session, in, *e.params, types, {out.data(), out.size()}});
+    if (cx_.check_nans) check_nans(*e.primitive, in, out);
   }
 
   void expand(const Eqn& e, std::span<const Array> in, Small<Array, 2>& out) {

@@ -20,6 +20,8 @@ extern const Primitive custom_lin_p;
 extern const Primitive custom_linear_solve_p;
 extern const Primitive custom_vjp_call_p;
 extern const Primitive custom_vmap_call_p;
+extern const Primitive debug_callback_p;
+extern const Primitive debug_print_p;
 extern const Primitive div_p;
 extern const Primitive dot_general_p;
 extern const Primitive eq_p;

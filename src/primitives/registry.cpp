@@ -24,6 +24,8 @@ static constexpr const Primitive* table[] = {
     &custom_linear_solve_p,
     &custom_vjp_call_p,
     &custom_vmap_call_p,
+    &debug_callback_p,
+    &debug_print_p,
     &div_p,
     &dot_general_p,
     &eq_p,

@@ -68,10 +68,10 @@ void StageTrace::bind_complete(const Primitive& p, Tracers operands, ParamsRef p
   Avals in, avals;
   for (const Tracer& t : operands) in.push_back(t.aval());
   p.abstract_eval(cx.session(), in, *params, avals);
-  // What a rule's primal captured may be of a trace inside this one: then the call is that trace's.
-  if (!operands.empty())
-    if (Trace& inner = innermost(operands); inner.depth > depth)
-      return inner.bind(p, operands, params, out);
+  // What a rule's primal captured may be of a trace inside this one, and what it does may have to
+  // happen inside one: then the call is that trace's.
+  Trace& inner = bind_place(*this, p, operands, *params);
+  if (&inner != this) return inner.bind(p, operands, params, out);
   Small<Atom, 4> atoms;
   for (const Tracer& t : operands) atoms.push_back(capture(t));
   record(p, atoms, *params, avals, out);

@@ -34,20 +34,26 @@ std::string made_at(Session& session, uint32_t location) {
   return place.file.empty() ? "" : str(" made at ", place.file, ":", place.line);
 }
 
-Trace& innermost(Operands operands) {
-  Trace* t = &operands[0].trace();
-  for (const Tracer& o : operands.subspan(1))
-    if (o.trace().depth > t->depth) t = &o.trace();
-  return *t;
-}
-
 Trace& Context::effect_home() {
   Trace* t = top_;
   while (&t->home() != t) t = t->below.get();
   return *t;
 }
 
-static Trace& deeper(Trace& a, Trace& b) { return b.depth > a.depth ? b : a; }
+Trace& bind_place(Trace& at, const Primitive& p, Operands operands, const Params& params) {
+  Trace* t = &at;
+  for (const Tracer& o : operands)
+    if (o.trace().depth > t->depth) t = &o.trace();
+  if (effects_of(p, params) == Effects::none) return *t;
+  Trace& home = t->cx.effect_home();
+  return home.depth > t->depth ? home : *t;
+}
+
+Tracers bind_at(Trace& at, const Primitive& p, Operands operands, const ParamsRef& params) {
+  Tracers out;
+  bind_place(at, p, operands, *params).bind(p, operands, params, out);
+  return out;
+}
 
 Tracers bind(const Primitive& p, Operands operands, const ParamsRef& params) {
   return bind_at(operands[0].trace(), p, operands, params);
@@ -55,16 +61,6 @@ Tracers bind(const Primitive& p, Operands operands, const ParamsRef& params) {
 
 Tracer bind1(const Primitive& p, Operands operands, const ParamsRef& params) {
   return std::move(bind(p, operands, params)[0]);
-}
-
-Tracers bind_at(Trace& at, const Primitive& p, Operands operands, const ParamsRef& params) {
-  Trace* t = &at;
-  for (const Tracer& o : operands)
-    t = &deeper(*t, o.trace());
-  if (effects_of(p, *params) != Effects::none) t = &deeper(*t, t->cx.effect_home());
-  Tracers out;
-  t->bind(p, operands, params, out);
-  return out;
 }
 
 Trace& home_of(Context& cx, Operands operands) {
@@ -97,6 +93,7 @@ void EvalTrace::bind(const Primitive& p, Operands operands, const ParamsRef& par
   p.abstract_eval(cx.session(), avals, *params, out_avals);
   Arrays results(out_avals.size());
   evaluate(p, {cx.session(), in, *params, out_avals, {results.data(), results.size()}});
+  if (cx.check_nans) jv::check_nans(p, in, results);
   for (Array& a : results) out.push_back(Tracer(*this, std::move(a)));
 }
 

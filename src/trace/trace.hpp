@@ -111,6 +111,8 @@ class Context {
 
   uint32_t location = 0;  // Session::location of what the user does now
   const RuleCall* rule_call = nullptr;
+  bool check_nans = false;                // Root::flags say so
+  struct Emissions* emissions = nullptr;  // where what bwd emits now is collected; null: nowhere
   int retracing = 0;  // the depth of the outermost trace whose rule interprets a jaxpr now; 0: none
 
  private:
@@ -159,13 +161,13 @@ class Live {
 // " made at model.c:12", or nothing.
 std::string made_at(Session& session, uint32_t location);
 
-Trace& innermost(Operands operands);
-// In the innermost trace of the operands; an equation with effects not outside of where effects
-// happen, so that nothing takes it out of a loop.
+// Where an equation is bound: in the innermost trace among `at` and its operands'; with an effect
+// not outside of where effects happen, so that nothing takes it out of a loop.
+Trace& bind_place(Trace& at, const Primitive& p, Operands operands, const Params& params);
+// `at`: for operations without operands, and for constants.
+Tracers bind_at(Trace& at, const Primitive& p, Operands operands, const ParamsRef& params);
 Tracers bind(const Primitive& p, Operands operands, const ParamsRef& params);
 Tracer bind1(const Primitive& p, Operands operands, const ParamsRef& params);
-// The same in a given trace or deeper: for operations without operands, and for constants.
-Tracers bind_at(Trace& at, const Primitive& p, Operands operands, const ParamsRef& params);
 
 // Where constants among these operands are made: the home of the innermost one's trace, or the eval
 // trace.
@@ -183,6 +185,8 @@ void note_equation(Error& e, const Jaxpr& j, size_t equation);
 
 // Runs a primitive's evaluation; references that it copied are counted.
 void evaluate(const Primitive& p, const EvalArgs& args);
+// CHECK where an equation made a NaN from operands without one.
+void check_nans(const Primitive& p, std::span<const Array> in, std::span<const Array> out);
 
 // A number of operands that a primitive cannot take is an Error that names it.
 [[noreturn]] void fail_operands(const Primitive& p, size_t n);

@@ -176,6 +176,8 @@ class Rewriter {
     for (Atom a : in) values.push_back(fresh_->literals[a.index()]);
     Array result;
     e.primitive->eval({*old_.session, values, *e.params, out, {&result, 1}});
+    // A NaN is made when the program runs, where JAXVJP_CHECK_NANS sees it.
+    if (is_float(out[0]->dtype) && element(result, 0) != element(result, 0)) return false;
     map_[e.first_result] = literal(result);
     return true;
   }

@@ -311,6 +311,53 @@ TEST(BadInput, transformations) {
   });
 }
 
+TEST(BadInput, a_running_program) {
+  const auto print = [](const char* format, std::vector<double> numbers) {
+    return [=](jaxvjp_context* cx) -> const void* {
+      std::vector<jaxvjp_value*> values;
+      for (double x : numbers) values.push_back(jaxvjp_f64(cx, x));
+      return status(jaxvjp_debug_print(cx, format, values.data(), values.size()));
+    };
+  };
+  static const jaxvjp_probe_fn probe = [](auto, auto, auto) -> int32_t { return 0; };
+  expect_rows({
+      {"print: too few values", JAXVJP_INVALID_ARGUMENT, print("{} {}", {1})},
+      {"print: too many values", JAXVJP_INVALID_ARGUMENT, print("{}", {1, 2})},
+      {"print: a brace that is not closed", JAXVJP_INVALID_ARGUMENT, print("{ {}", {1})},
+      {"print: a brace at the end", JAXVJP_INVALID_ARGUMENT, print("{} {", {1})},
+      {"print: a brace that is not opened", JAXVJP_INVALID_ARGUMENT, print("{}}", {1})},
+      {"print: a name", JAXVJP_INVALID_ARGUMENT, print("{x}", {1})},
+      {"print: a container", JAXVJP_TREE,
+       [](auto cx) {
+         jaxvjp_value* v = tuple(cx, {});
+         return status(jaxvjp_debug_print(cx, "{}", &v, 1));
+       }},
+      {"print: a spec", JAXVJP_TREE,
+       [](auto cx) {
+         jaxvjp_value* v = spec(cx, {});
+         return status(jaxvjp_debug_print(cx, "{}", &v, 1));
+       }},
+      {"probe: a spec", JAXVJP_TREE,
+       [](auto cx) { return jaxvjp_probe(cx, spec(cx, {}), probe, nullptr, nullptr); }},
+      {"emit: outside of a rule", JAXVJP_INVALID_ARGUMENT,
+       [](auto cx) { return status(jaxvjp_emit(cx, "x", jaxvjp_f64(cx, 1))); }},
+      {"call_emitted: no pullback", JAXVJP_INVALID_ARGUMENT,
+       [](auto cx) { return jaxvjp_call_emitted(cx, sine(cx), jaxvjp_f64(cx, 1)); }},
+      {"text: a print without a format", JAXVJP_PARSE,
+       [](auto cx) { return jaxvjp_parse(cx, "{ lambda ; . let debug_print[] in () }"); }},
+      {"text: a format that does not end", JAXVJP_PARSE,
+       [](auto cx) { return jaxvjp_parse(cx, "{ lambda ; . let debug_print[fmt=\"x] in () }"); }},
+      {"text: a format for other values", JAXVJP_PARSE,
+       [](auto cx) {
+         return jaxvjp_parse(cx, "{ lambda ; . let debug_print[fmt=\"{}\"] in () }");
+       }},
+      {"text: a callback", JAXVJP_PARSE,
+       [](auto cx) { return jaxvjp_parse(cx, "{ lambda ; . let debug_callback[] in () }"); }},
+      {"bind: a print", JAXVJP_NOT_FOUND,
+       [](auto cx) { return jaxvjp_bind(cx, "debug_print", nullptr, 0, "fmt=\"x\""); }},
+  });
+}
+
 TEST(BadInput, context_options) {
   const struct {
     const char* what;
@@ -318,13 +365,13 @@ TEST(BadInput, context_options) {
     int32_t code;
   } rows[] = {
       {"unknown flag",
-       {sizeof(jaxvjp_context_options), 1 << 20, nullptr, nullptr, nullptr},
+       {sizeof(jaxvjp_context_options), 1 << 20, nullptr, nullptr, nullptr, nullptr},
        JAXVJP_INVALID_ARGUMENT},
       {"alloc without dealloc",
        {sizeof(jaxvjp_context_options), 0, [](void*, size_t, size_t) -> void* { return nullptr; },
-        nullptr, nullptr},
+        nullptr, nullptr, nullptr},
        JAXVJP_INVALID_ARGUMENT},
-      {"struct_size 0", {0, 0, nullptr, nullptr, nullptr}, JAXVJP_INVALID_ARGUMENT},
+      {"struct_size 0", {0, 0, nullptr, nullptr, nullptr, nullptr}, JAXVJP_INVALID_ARGUMENT},
   };
   for (const auto& row : rows) {
     SCOPED_TRACE(row.what);

@@ -34,6 +34,13 @@ TEST(Destroy, when_the_creation_fails) {
        [](auto cx, auto t) { jaxvjp_custom_jvp(cx, "f", call, nullptr, t, Token::destroy); }},
       {"custom_vmap without a rule",
        [](auto cx, auto t) { jaxvjp_custom_vmap(cx, "f", call, nullptr, t, Token::destroy); }},
+      {"probe without a callback",
+       [](auto cx, auto t) { jaxvjp_probe(cx, jaxvjp_f64(cx, 1), nullptr, t, Token::destroy); }},
+      {"probe of nothing",
+       [](auto cx, auto t) {
+         const jaxvjp_probe_fn probe = [](auto, auto, auto) -> int32_t { return 0; };
+         jaxvjp_probe(cx, nullptr, probe, t, Token::destroy);
+       }},
       {"array of no dtype",
        [](auto cx, auto t) {
          jaxvjp_array_adopt(cx, 7, nullptr, 0, nullptr, t, t, Token::destroy);
@@ -65,17 +72,19 @@ TEST(Destroy, when_the_context_cannot_create) {
                                        auto tangent) -> int32_t {
     return *out = p[0], *tangent = t[0], 0;
   };
+  static const jaxvjp_probe_fn probe = [](auto, auto, auto) -> int32_t { return 0; };
   static const double data = 1;
   Context cx;
   jaxvjp_fail(cx, 4242, "stop");
   for (jaxvjp_context* where : {static_cast<jaxvjp_context*>(cx), (jaxvjp_context*)nullptr}) {
-    Token f, g, v, o;
+    Token f, g, v, o, p;
     EXPECT_EQ(jaxvjp_function_new(where, "f", call, &f, Token::destroy), nullptr);
     EXPECT_EQ(jaxvjp_custom_jvp(where, "f", call, rule, &g, Token::destroy), nullptr);
     EXPECT_EQ(jaxvjp_array_adopt(where, JAXVJP_F64, nullptr, 0, nullptr, &data, &v, Token::destroy),
               nullptr);
     EXPECT_EQ(jaxvjp_opaque(where, &o, Token::destroy), nullptr);
-    EXPECT_EQ(f.destroyed + g.destroyed + v.destroyed + o.destroyed, 4);
+    EXPECT_EQ(jaxvjp_probe(where, nullptr, probe, &p, Token::destroy), nullptr);
+    EXPECT_EQ(f.destroyed + g.destroyed + v.destroyed + o.destroyed + p.destroyed, 5);
   }
   EXPECT_TRUE(failed_with(cx, 4242));
 }

@@ -57,6 +57,8 @@ int32_t noop_batch(jaxvjp_context*, void*, int64_t, jaxvjp_value* const*, size_t
   return 0;
 }
 
+int32_t noop_probe(jaxvjp_context*, void*, jaxvjp_value*) { return 0; }
+
 // Is this what a failed call answers? One overload a kind of result.
 template <class T>
 bool is_failure(T* result) {
@@ -144,6 +146,11 @@ const Row failing[] = {
     CALL(call1, h.cx, nullptr, h.v), CALL(call1, h.cx, h.f, nullptr),
     CALL(call2, h.cx, nullptr, h.v, h.v), CALL(call2, h.cx, h.f, nullptr, h.v), CALL(call2, h.cx, h.f, h.v, nullptr),
     CALL(jit, h.cx, nullptr, nullptr),
+    STATUS(debug_print, h.cx, nullptr, h.vs, 2), STATUS(debug_print, h.cx, "{}", nullptr, 1),
+    STATUS(debug_print, h.cx, "{}{}", h.holed, 2),
+    CALL(probe, h.cx, nullptr, noop_probe, nullptr, nullptr), CALL(probe, h.cx, h.v, nullptr, nullptr, nullptr),
+    STATUS(emit, h.cx, nullptr, h.v), STATUS(emit, h.cx, "x", nullptr),
+    CALL(call_emitted, h.cx, nullptr, h.v), CALL(call_emitted, h.cx, h.f, nullptr),
     CALL(grad, h.cx, nullptr, nullptr),
     CALL(value_and_grad, h.cx, nullptr, nullptr),
     CALL(vmap, h.cx, nullptr, nullptr),
@@ -251,6 +258,8 @@ const Row without_context[] = {
     CALL(zero, nullptr),
     CALL(function_new, nullptr, "f", noop, nullptr, nullptr), CALL(function_of, nullptr, h.j),
     CALL(call, nullptr, h.f, h.vs, 1), CALL(call1, nullptr, h.f, h.v), CALL(call2, nullptr, h.f, h.v, h.v),
+    STATUS(debug_print, nullptr, "hello", nullptr, 0), CALL(probe, nullptr, h.v, noop_probe, nullptr, nullptr),
+    STATUS(emit, nullptr, "x", h.v), CALL(call_emitted, nullptr, h.f, h.v),
     CALL(jit, nullptr, h.f, nullptr), CALL(grad, nullptr, h.f, nullptr), CALL(value_and_grad, nullptr, h.f, nullptr),
     CALL(vmap, nullptr, h.f, nullptr), CALL(jacfwd, nullptr, h.f, nullptr), CALL(jacrev, nullptr, h.f, nullptr),
     CALL(hessian, nullptr, h.f, nullptr),

@@ -249,6 +249,40 @@ TEST(ConformanceB, B9_counts_of_a_rule_inside_a_loss) {
   EXPECT_EQ(counts, (Counts{.primal = 1, .fwd = 1, .bwd = 1}));
 }
 
+TEST(ConformanceB, B7_prints_appear_in_their_own_phase) {
+  Lines lines;
+  Context cx(lines);
+  jaxvjp_function* f = custom_vjp(cx, "f",
+                                  {.fwd = [](auto cx, auto args) -> Fwd {
+                                     print(cx, "hello fwd {}", {args[0]});
+                                     return {args[0], args[0]};
+                                   },
+                                   .bwd =
+                                       [](auto cx, auto x, auto ct, auto slots) {
+                                         print(cx, "hello bwd {} {}", {x, ct});
+                                         slots[0] = times(cx, 10, ct);
+                                       },
+                                   .primal =
+                                       [](auto cx, auto args) {
+                                         print(cx, "hello {}", {args[0]});
+                                         return args[0];
+                                       }});
+  for (auto [g, how] : eager_and_jit(cx, f)) {
+    SCOPED_TRACE(how);
+    lines.clear();
+    EXPECT_TRUE(near(cx, jaxvjp_call1(cx, g, jaxvjp_f64(cx, 2)), 2.0));
+    EXPECT_EQ(lines, (Lines{"hello 2"}));
+    lines.clear();
+    jaxvjp_function* pullback = nullptr;
+    vjp(cx, g, {jaxvjp_f64(cx, 2)}, &pullback);
+    EXPECT_EQ(lines, (Lines{"hello fwd 2"}));
+    lines.clear();
+    jaxvjp_value* cts = jaxvjp_call1(cx, pullback, jaxvjp_f64(cx, 3));
+    EXPECT_TRUE(near(cx, jaxvjp_get(cx, cts, 0), 30.0));
+    EXPECT_EQ(lines, (Lines{"hello bwd 2 3"}));
+  }
+}
+
 // (x, y) -> (f(x, y), x) twice from (x, 0), where f = x + y has the rule (10 ct, 100 ct): y has no
 // derivative at first, and then it has. fwd's residuals depend on that.
 TEST(ConformanceB, B8_a_loop_runs_a_rule_once_for_each_pattern_of_zeros) {

@@ -31,15 +31,14 @@ using testing::AssertionFailure;
 using testing::AssertionResult;
 using testing::AssertionSuccess;
 
+using Lines = std::vector<std::string>;
+
 // A session of one test. Handle checks are on, so a handle that is used after its scope is found.
 class Context {
  public:
-  Context() {
-    jaxvjp_context_options options{};
-    options.struct_size = sizeof options;
-    options.flags = JAXVJP_CHECK_HANDLES;
-    cx_ = jaxvjp_context_new(&options);
-  }
+  explicit Context(int32_t flags = 0) : Context(nullptr, flags) {}
+  // What is printed goes to `lines`.
+  explicit Context(Lines& lines) : Context(&lines, 0) {}
   ~Context() { free(); }
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
@@ -53,6 +52,17 @@ class Context {
   }
 
  private:
+  Context(Lines* lines, int32_t flags) {
+    jaxvjp_context_options options{};
+    options.struct_size = sizeof options;
+    options.flags = JAXVJP_CHECK_HANDLES | flags;
+    options.user = lines;
+    if (lines) options.print = add_line;
+    cx_ = jaxvjp_context_new(&options);
+  }
+  static void add_line(void* lines, const char* text) {
+    static_cast<Lines*>(lines)->push_back(text);
+  }
   jaxvjp_context* cx_;
 };
 
@@ -259,6 +269,9 @@ inline jaxvjp_value* dict(jaxvjp_context* cx,
 }
 inline jaxvjp_value* sum(jaxvjp_context* cx, jaxvjp_value* x) {
   return jaxvjp_sum(cx, x, nullptr, 0);
+}
+inline void print(jaxvjp_context* cx, const char* format, Values values = {}) {
+  jaxvjp_debug_print(cx, format, values.begin(), values.size());
 }
 inline std::vector<int64_t> shape(const jaxvjp_value* v) {
   const int64_t* s = jaxvjp_shape(v);

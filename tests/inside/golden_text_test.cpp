@@ -301,6 +301,13 @@ void add_names(const jv::Jaxpr& j, std::set<std::string>& names) {
 }
 
 // A primitive without a row fails.
+// No text can say what a callback is that an equation holds.
+bool has_a_text(const jv::Primitive& p) {
+  for (size_t i = 0; i < p.sig.n_params; ++i)
+    if (p.sig.params[i].kind == jv::ParamKind::object && !p.unlinked) return false;
+  return true;
+}
+
 TEST(GoldenTexts, have_every_primitive) {
   for (const char* file : {"jvp", "linearize", "transpose", "batch"}) {
     std::set<std::string> names;
@@ -309,7 +316,7 @@ TEST(GoldenTexts, have_every_primitive) {
       add_names(*source_of(view, c), names);
     for (const jv::Primitive* p : jv::primitives()) {
       bool needed = std::string(file) != "transpose" || (p->sig.any_linear() && !p->internal);
-      if (needed && p->name != std::string("custom_lin")) {
+      if (needed && has_a_text(*p)) {
         EXPECT_TRUE(names.count(p->name)) << file << ": no program has " << p->name;
       }
     }

@@ -52,7 +52,7 @@ inline constexpr const char* our_texts[] = {
         in (c, a) }
       name=a name <with> blanks[0]
     ] a 2.0:f32[]
-     = jit[
+    jit[
       jaxpr={ lambda ; a:f32[]. let
         in () }
       name=nothing
@@ -155,8 +155,8 @@ inline constexpr JaxText jax_texts[] = {
      "in "
      "= { lambda ; . let in () } in\n{ lambda ; . let\n    jit[name=in jaxpr=in]\n    "
      "jit[name=f jaxpr=my-fn.1 [x=2]]\n  in () }",
-     "{ lambda ; . let\n     = jit[\n      jaxpr={ lambda ; . let\n        in () }\n      "
-     "name=in\n    ]\n     = jit[\n      jaxpr={ lambda ; . let\n        in () }\n      "
+     "{ lambda ; . let\n    jit[\n      jaxpr={ lambda ; . let\n        in () }\n      "
+     "name=in\n    ]\n    jit[\n      jaxpr={ lambda ; . let\n        in () }\n      "
      "name=f\n    ]\n  in () }"},
     // results that the caller drops
     {"{ lambda ; a:f32[]. let _:f32[] _:f32[] b:f32[] = jit[name=f jaxpr={ lambda ; a:f32[]. let "
