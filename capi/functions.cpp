@@ -5,7 +5,6 @@
 #include "capi/wrap.hpp"
 #include "core/parse.hpp"
 #include "primitives/registry.hpp"
-#include "transforms/simplify.hpp"
 
 using namespace jv;
 using namespace jv::capi;
@@ -283,44 +282,6 @@ int32_t jaxvjp_is_needed(jaxvjp_context* cx, size_t arg) {
     if (arg >= frame.needed.size())
       fail(Code::invalid_argument, "is_needed: argument ", arg, " of ", frame.needed.size());
     return int32_t(frame.needed[arg]);
-  });
-}
-
-// ---- jaxprs
-
-jaxvjp_jaxpr* jaxvjp_make_jaxpr(jaxvjp_context* cx, jaxvjp_function* f, jaxvjp_value* const* specs,
-                                size_t n) {
-  return guard(cx, "make_jaxpr", static_cast<jaxvjp_jaxpr*>(nullptr), [&](View& view) {
-    return keep(
-        view, make_jaxpr(view, function(view, f, "the function"), values(view, specs, n, "specs")));
-  });
-}
-const char* jaxvjp_jaxpr_text(jaxvjp_context* cx, jaxvjp_jaxpr* j) {
-  return guard(cx, "jaxpr_text", static_cast<const char*>(nullptr), [&](View& view) {
-    return keep(view, to_string(*jaxpr(view, j, "the jaxpr").jaxpr));
-  });
-}
-jaxvjp_jaxpr* jaxvjp_parse(jaxvjp_context* cx, const char* text) {
-  return guard(cx, "parse", static_cast<jaxvjp_jaxpr*>(nullptr), [&](View& view) {
-    auto typed = make_ref<TypedJaxpr>();
-    typed->jaxpr = parse_jaxpr(view.session(), &required(text, "the text"), find_primitive);
-    return keep(view, std::move(typed));
-  });
-}
-size_t jaxvjp_jaxpr_count(const jaxvjp_jaxpr* j, const char* primitive) {
-  return j ? count_eqns(*unwrap(j)->jaxpr, primitive ? primitive : "") : 0;
-}
-jaxvjp_jaxpr* jaxvjp_simplify(jaxvjp_context* cx, jaxvjp_jaxpr* j) {
-  return guard(cx, "simplify", static_cast<jaxvjp_jaxpr*>(nullptr), [&](View& view) {
-    auto typed = make_ref<TypedJaxpr>(jaxpr(view, j, "the jaxpr"));
-    typed->jaxpr = simplify(typed->jaxpr);
-    return keep(view, std::move(typed));
-  });
-}
-jaxvjp_function* jaxvjp_function_of(jaxvjp_context* cx, jaxvjp_jaxpr* j) {
-  return guard(cx, "function_of", no_function, [&](View& view) {
-    return keep(
-        view, typed_jaxpr_function(Ref<TypedJaxpr>(&jaxpr(view, j, "the jaxpr")), view.session()));
   });
 }
 

@@ -121,7 +121,7 @@ jaxvjp_function* jaxvjp_host_function(jaxvjp_context* cx, const char* name,
       fail(Code::invalid_argument, "host_function ", name ? name : "f",
            ": batch_bwd or state_destroy is given without a bwd");
     auto host = make_ref<UserHost>();
-    host->name = name ? name : "f";
+    host->label = name ? name : "f";
     host->user = user;
     host->destroy = destroy;
     owned.given();

@@ -110,7 +110,7 @@ enum {
 
 /* clang-format on */
 
-/* Error codes: 1-99 general, 100- of this library. Numbers never change; 1, 12, 122 and 125 are reserved. */
+/* Error codes: 1-99 general, 100- of this library. Numbers never change; 1, 12 and 125 are reserved. */
 enum {
   JAXVJP_OK = 0,
   JAXVJP_INVALID_ARGUMENT = 3, /* NULL, a count, an axis, a flag or a name that cannot be; a value of another session */
@@ -139,8 +139,9 @@ enum {
   JAXVJP_OUT_DTYPE = 119,    /* a derivative of integers or booleans */
   JAXVJP_EFFECT = 120,       /* an effect stands where it would run more often than the program says, or is lost */
   JAXVJP_CALLBACK = 121,     /* a callback failed without a code of its own, or returned 0 with an output unset */
+  JAXVJP_UNLINKED = 122,     /* a saved program calls rules that are not in it and were not given: with their names */
   JAXVJP_CHECK = 123,        /* check_vjp found the rule to be wrong, or JAXVJP_CHECK_NANS a new NaN */
-  JAXVJP_PARSE = 124,        /* text is not a jaxpr, or not a parameter list: with line and column */
+  JAXVJP_PARSE = 124,        /* text is not a jaxpr, or not a parameter list: with line and column; bytes are no program */
   JAXVJP_ABI_MISMATCH = 126  /* an option that this version of the library does not know */
 };
 
@@ -772,13 +773,43 @@ JAXVJP_API(jaxvjp_value *) jaxvjp_call_emitted(jaxvjp_context *cx, jaxvjp_functi
 JAXVJP_API(jaxvjp_jaxpr *) jaxvjp_make_jaxpr(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *const *specs, size_t n);
 /* The program in JAX's notation; it lives in the scope. */
 JAXVJP_API(const char *) jaxvjp_jaxpr_text(jaxvjp_context *cx, jaxvjp_jaxpr *j);
-/* The program that a text says, checked. PARSE with line and column; NOT_FOUND for an unknown primitive; SHAPE, DTYPE where
- * an equation's types are not those of its operation. */
+/* The program that a text says, a saved one's too, checked. PARSE with line and column; NOT_FOUND for an unknown primitive;
+ * SHAPE, DTYPE where an equation's types are not those of its operation. */
 JAXVJP_API(jaxvjp_jaxpr *) jaxvjp_parse(jaxvjp_context *cx, const char *text);
 /* Equations of this primitive, those of nested programs included; NULL: all. */
 JAXVJP_API(size_t) jaxvjp_jaxpr_count(const jaxvjp_jaxpr *j, const char *primitive);
 /* The same program without dead, repeated and constant equations. Results keep their bits. */
 JAXVJP_API(jaxvjp_jaxpr *) jaxvjp_simplify(jaxvjp_context *cx, jaxvjp_jaxpr *j);
+
+enum {
+  JAXVJP_SAVE_RULES = 0,  /* the program with its rules */
+  JAXVJP_SAVE_PRIMAL = 1, /* without: differentiating what is loaded is NO_RULE, never the derivative of the primal */
+  JAXVJP_SAVE_TEXT = 2    /* as text, which people can read; every NaN is nan there */
+};
+/* The program as bytes, which live in the scope (text has a NUL behind it, which does not count). Any machine may load them,
+ * and needs no source of it. Structures of arguments and results go along; a function or an opaque pointer among them is
+ * TREE. Rules are frozen: fwd, bwd and the jvp rule are recorded once for the types of each call, and those that they call
+ * too; a rule that calls itself still does. Frozen callbacks have seen every floating argument perturbed, every slot needed
+ * and no symbolic zero: what is loaded computes with zeros where the original sees a symbolic one, and asks is_perturbed and
+ * is_needed no more. A rule that looks at numbers cannot be frozen: CONCRETE, with its name. What fwd keeps besides arrays
+ * is built into bwd. A rule that is known by name alone (of a parsed program) is saved by name. INVALID_ARGUMENT where the
+ * program holds half of a derivative (of jaxvjp_linearize), or a rule uses a value of an enclosing trace. */
+JAXVJP_API(const void *) jaxvjp_save(jaxvjp_context *cx, jaxvjp_jaxpr *j, int32_t flags, size_t *bytes);
+/* The program that jaxvjp_save wrote, as bytes or as text. `functions` stand in for the rules of their names: custom_vjp or
+ * custom_jvp functions, with all that they are, for calls of the same kind; names that the program does not call are
+ * ignored. What is saved by name and not given is UNLINKED, with the names. The bytes may come from anywhere and are
+ * checked: PARSE; NOT_FOUND for an operation that this library has not; ABI_MISMATCH for a later version of the format.
+ * INVALID_ARGUMENT for two functions of one name, or one that cannot stand in. */
+JAXVJP_API(jaxvjp_jaxpr *)
+jaxvjp_load(jaxvjp_context *cx, const void *data, size_t bytes, jaxvjp_function *const *functions, size_t n);
+/* A function with the rule that three programs are, for instance text that JAX printed: primal(args) -> outs; fwd(args) ->
+ * outs, residuals; bwd(residuals, cotangents of the outs) -> cotangents of the args. All are flat: arguments and results
+ * count by their leaves. Integers and booleans have cotangents of dtype FLOAT0, or none at all. The function has primal's
+ * structures, as function_of(primal) has. What does not fit is FWD_TREE (numbers of inputs and outputs), FWD_AVAL, BWD_TREE,
+ * BWD_AVAL. Without a forward mode. */
+JAXVJP_API(jaxvjp_function *)
+jaxvjp_custom_vjp_from_jaxprs(jaxvjp_context *cx, const char *name, jaxvjp_jaxpr *primal, jaxvjp_jaxpr *fwd,
+                              jaxvjp_jaxpr *bwd);
 
 /* ------------------------------------------------------------------------------------------- checks */
 

@@ -1261,6 +1261,18 @@ class Jaxpr {
   // The same program without dead, repeated and constant equations.
   Jaxpr simplified() const { return take(cx_, jaxvjp_simplify(cx_.c(), j_)); }
   Function function() const { return Function::take(cx_, jaxvjp_function_of(cx_.c(), j_)); }
+  // The program with its rules (JAXVJP_SAVE_PRIMAL: without) as bytes (JAXVJP_SAVE_TEXT: as text), for load.
+  std::string saved(std::int32_t flags = JAXVJP_SAVE_RULES) const {
+    jaxvjp_context *cx = cx_.c();
+    const std::size_t scope = jaxvjp_scope_open(cx);
+    std::size_t bytes = 0;
+    const void *data = jaxvjp_save(cx, j_, flags, &bytes);
+    std::string copy = data ? std::string(static_cast<const char *>(data), bytes) : std::string();
+    jaxvjp_scope_close(cx, scope, nullptr);
+    detail::check(cx);
+    return copy;
+  }
+  const ContextRef &context() const { return cx_; }
 
  private:
   Jaxpr(const ContextRef &cx, jaxvjp_jaxpr *j) : cx_(cx), j_(jaxvjp_jaxpr_take(j)) {
@@ -1278,6 +1290,17 @@ inline Jaxpr make_jaxpr(const Function &f, const Values &specs) {
 }
 // The program that a text says. PARSE with line and column.
 inline Jaxpr parse(const ContextRef &cx, const char *text) { return Jaxpr::take(cx, jaxvjp_parse(cx.c(), text)); }
+// The program that Jaxpr::saved gave. `functions` stand in for the rules of their names.
+inline Jaxpr load(const ContextRef &cx, const std::string &data, const std::vector<Function> &functions = {}) {
+  std::vector<jaxvjp_function *> given;
+  for (const Function &f : functions) given.push_back(f.c());
+  return Jaxpr::take(cx, jaxvjp_load(cx.c(), data.data(), data.size(), given.data(), given.size()));
+}
+// The rule that three programs are: (args) -> outs; (args) -> outs, residuals; (residuals, cotangents) -> cotangents.
+inline Function custom_vjp_from_jaxprs(const char *name, const Jaxpr &primal, const Jaxpr &fwd, const Jaxpr &bwd) {
+  const ContextRef &cx = primal.context();
+  return Function::take(cx, jaxvjp_custom_vjp_from_jaxprs(cx.c(), name, primal.c(), fwd.c(), bwd.c()));
+}
 
 }  // namespace jaxvjp
 

@@ -16,7 +16,7 @@ double* numbers(const HostBuffer& b) { return static_cast<double*>(b.data); }
 class AdaptedHost : public Host {
  public:
   AdaptedHost(const std::string& name, bool derivative) : derivative_(derivative) {
-    this->name = name;
+    label = derivative ? name + "_with_derivative" : name;
     pure = loops = true;
   }
   void bwd(Context&, const HostBatch*, std::span<void* const>, const HostBuffers&,
@@ -52,7 +52,7 @@ class ResidualJacobianHost final : public AdaptedHost {
     cx.session().counters.callbacks.fetch_add(1, std::memory_order_relaxed);
     int32_t code =
         f_->f(f_->m, in[0].aval->size, numbers(in[0]), numbers(out[0]), derivative(out), f_->data);
-    if (code) throw Error(code, str(name, " returned the code ", code));
+    if (code) throw Error(code, str(f_->name, " returned the code ", code));
   }
 
  private:
@@ -92,7 +92,7 @@ struct Adapter : RefCounted {
 class AdaptedRule final : public CustomRule {
  public:
   explicit AdaptedRule(Ref<const Adapter> adapter) : adapter_(std::move(adapter)) {}
-  const std::string& name() const override { return adapter_->value->name; }
+  const std::string& name() const override { return adapter_->value->name(); }
   bool has_forward() const override { return true; }
 
   Tracers primal(Context& cx, Operands args) const override { return run(cx, args, false); }
@@ -161,9 +161,11 @@ struct PartialsAdapter final : Adapter {
 class AdaptedFunction final : public BaseFunction {
  public:
   AdaptedFunction(Session& session, Ref<const Adapter> adapter, bool elementwise)
-      : BaseFunction(session, adapter->value->name),
+      : BaseFunction(session, adapter->value->name()),
         adapter_(std::move(adapter)),
         elementwise_(elementwise) {}
+
+  std::vector<HostRef> hosts() const override { return {adapter_->value, adapter_->both}; }
 
   ValueRef call(View& cx, Args args) override {
     FlatArgs flat(cx, args);

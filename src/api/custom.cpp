@@ -88,6 +88,12 @@ class BoundRule final : public CustomRule {
   bool symbolic_zeros() const override { return rule_->symbolic_zeros; }
   bool run_on_zero() const override { return rule_->run_on_zero; }
   bool has_forward() const override { return rule_->jvp || rule_->transpose_bwd; }
+  bool has_reverse() const override { return rule_->fwd && rule_->bwd; }
+  bool same(const CustomRule& other) const override {
+    auto* o = dynamic_cast<const BoundRule*>(&other);
+    return o && o->rule_ == rule_ && o->in_ == in_ && o->in_avals_ == in_avals_;
+  }
+  const std::vector<Tree>* arguments() const override { return &in_; }
 
   // With a batching rule it is a call of its own.
   Tracers primal(Context& cx, Operands args) const override {

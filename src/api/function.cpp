@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "control/call.hpp"
+#include "control/host.hpp"
+#include "control/rule.hpp"
 #include "transforms/simplify.hpp"
 
 namespace jv {
@@ -39,6 +41,8 @@ Ref<const Program> ProgramCache::insert(CacheKey key, Ref<const Program> program
   entries_.push_back({std::move(key), program, ++clock_});
   return program;
 }
+
+std::vector<HostRef> Function::hosts() const { return {}; }
 
 static uint64_t next_serial(Session& session) { return session.serial.fetch_add(1) + 1; }
 

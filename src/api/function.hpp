@@ -50,6 +50,9 @@ class Function : public Handle {
   }
   virtual Values held(Session&) { return {}; }
 
+  // What it calls outside of programs, by whose names saved ones are linked.
+  virtual std::vector<Ref<const class Host>> hosts() const;
+
   virtual Function& base() { return *this; }
   // What sets this function apart from others with the same base.
   virtual void describe(CacheKey&) const {}
@@ -139,9 +142,13 @@ class TypedJaxpr final : public Handle {
   std::vector<Tree> in;  // one an argument; empty where it was parsed: each input is an argument
   Tree out;              // null where it was parsed: a tuple
 };
-FunctionRef typed_jaxpr_function(Ref<TypedJaxpr> jaxpr, Session& session);
+// It runs the jaxpr; or calls the rule, whose primal the jaxpr is.
+FunctionRef typed_jaxpr_function(Ref<TypedJaxpr> jaxpr, Session& session,
+                                 std::string name = "jaxpr",
+                                 Ref<const class CustomRule> rule = nullptr);
 // Runs it; the arguments have the structures and types that it was made for.
-ValueRef call_typed(View& cx, const TypedJaxpr& jaxpr, Operands captured, Args args);
+ValueRef call_typed(View& cx, const TypedJaxpr& jaxpr, const std::string& name, Operands captured,
+                    Args args);
 Ref<TypedJaxpr> make_jaxpr(View& cx, Function& f, Args specs);
 // The same, with values of live traces that f captured as leading inputs.
 Ref<TypedJaxpr> make_jaxpr(View& cx, Function& f, Args specs, const char* verb, Tracers& captured);

@@ -9,7 +9,7 @@ static View view_of(Context& cx) { return View(Ref<Root>(static_cast<Root*>(&cx)
 void UserHost::fwd(Context& cx, const HostBatch* batch, const HostBuffers& in,
                    const HostBuffers& out, std::span<void*> states) const {
   View caller = view_of(cx);
-  run_callback(caller, nullptr, nullptr, "fwd of host function " + name,
+  run_callback(caller, nullptr, nullptr, "fwd of host function " + name(),
                [&](View& view) { return run_fwd(view, batch, in, out, states); });
 }
 
@@ -17,7 +17,7 @@ void UserHost::bwd(Context& cx, const HostBatch* batch, std::span<void* const> s
                    const HostBuffers& in, const HostBuffers& out, const HostBuffers& cts,
                    const HostBuffers& arg_cts) const {
   View caller = view_of(cx);
-  run_callback(caller, nullptr, nullptr, "bwd of host function " + name,
+  run_callback(caller, nullptr, nullptr, "bwd of host function " + name(),
                [&](View& view) { return run_bwd(view, batch, states, in, out, cts, arg_cts); });
 }
 
@@ -26,7 +26,9 @@ namespace {
 class HostFunction final : public BaseFunction {
  public:
   HostFunction(Session& session, Ref<const UserHost> host)
-      : BaseFunction(session, host->name), host_(std::move(host)) {}
+      : BaseFunction(session, host->name()), host_(std::move(host)) {}
+
+  std::vector<HostRef> hosts() const override { return {host_}; }
 
   ValueRef call(View& cx, Args args) override {
     FlatArgs flat(cx, args);

@@ -1,37 +1,54 @@
 // Functions as jaxprs, with the structures of what they take and give.
 #include "api/function.hpp"
+#include "control/rule.hpp"
 #include "transforms/simplify.hpp"
 
 namespace jv {
 namespace {
 
-void check_input(size_t i, Aval got, Aval want) {
+void check_input(const std::string& name, size_t i, Aval got, Aval want) {
   if (got == want) return;
   Code code = got->dtype != want->dtype ? Code::dtype : Code::shape;
-  fail(code, "jaxpr: input ", i, " is ", to_string(want), ", got ", to_string(got));
+  fail(code, name, ": input ", i, " is ", to_string(want), ", got ", to_string(got));
 }
 
-void check_arguments(const TypedJaxpr& j, Args args, const FlatArgs& flat, size_t first) {
+void check_arguments(const TypedJaxpr& j, const std::string& name, Args args, const FlatArgs& flat,
+                     size_t first) {
   if (!j.in.empty() && args.size() != j.in.size())
-    fail(Code::invalid_argument, "jaxpr: takes ", j.in.size(), " arguments, got ", args.size());
+    fail(Code::invalid_argument, name, ": takes ", j.in.size(), " arguments, got ", args.size());
   if (!j.in.empty() && flat.trees != j.in)
-    fail(Code::tree, "jaxpr: the arguments' structure is not the one it was made with");
+    fail(Code::tree, name, ": the arguments' structure is not the one it was made with");
   const auto& invars = j.jaxpr->invars;
   if (flat.leaves.size() != invars.size() - first)
-    fail(Code::invalid_argument, "jaxpr: takes ", invars.size() - first, " inputs, got ",
+    fail(Code::invalid_argument, name, ": takes ", invars.size() - first, " inputs, got ",
          flat.leaves.size());
   for (size_t i = 0; i < flat.leaves.size(); ++i)
-    check_input(i, flat.leaves[i].aval(), j.jaxpr->vars[invars[first + i]]);
+    check_input(name, i, flat.leaves[i].aval(), j.jaxpr->vars[invars[first + i]]);
 }
 
+ValueRef result_of(View& cx, const TypedJaxpr& jaxpr, Operands out) {
+  if (jaxpr.out) return unflatten_all(cx.session(), jaxpr.out, out);
+  Values items;
+  for (const Tracer& t : out) items.push_back(value_of(cx.session(), t));
+  return sequence_value(cx.session(), Kind::tuple, items);
+}
+
+// Runs the jaxpr, or calls the rule whose primal it is.
 class JaxprFunction final : public BaseFunction {
  public:
-  JaxprFunction(Ref<TypedJaxpr> jaxpr, Session& session)
-      : BaseFunction(session, "jaxpr"), jaxpr_(std::move(jaxpr)) {}
-  ValueRef call(View& cx, Args args) override { return call_typed(cx, *jaxpr_, {}, args); }
+  JaxprFunction(Ref<TypedJaxpr> jaxpr, Session& session, std::string name, RuleRef rule)
+      : BaseFunction(session, std::move(name)), jaxpr_(std::move(jaxpr)), rule_(std::move(rule)) {}
+
+  ValueRef call(View& cx, Args args) override {
+    if (!rule_) return call_typed(cx, *jaxpr_, name(), {}, args);
+    FlatArgs flat(cx, args);
+    check_arguments(*jaxpr_, name(), args, flat, 0);
+    return result_of(cx, *jaxpr_, custom_vjp_call(rule_, cx.root(), flat.leaves, cx.place()));
+  }
 
  private:
   Ref<TypedJaxpr> jaxpr_;
+  RuleRef rule_;
 };
 
 Avals leaf_avals(Args args) {
@@ -46,36 +63,20 @@ Avals leaf_avals(Args args) {
   return avals;
 }
 
-// Arrays among what was captured become constants; what is traced is left, as leading inputs.
-JaxprRef with_constants(const StageTrace::Closed& closed, Tracers& traced) {
-  auto j = make_ref<Jaxpr>(*closed.jaxpr);
-  std::vector<Var> inputs;
-  for (size_t i = 0; i < j->invars.size(); ++i) {
-    bool constant = i < closed.captured.size() && closed.captured[i].is_concrete();
-    if (i < closed.captured.size() && !constant) traced.push_back(closed.captured[i]);
-    if (constant) j->consts.push_back(closed.captured[i].array());
-    (constant ? j->constvars : inputs).push_back(j->invars[i]);
-  }
-  j->invars.assign(inputs.begin(), inputs.end());
-  return j;
-}
-
 }  // namespace
 
-ValueRef call_typed(View& cx, const TypedJaxpr& jaxpr, Operands captured, Args args) {
+ValueRef call_typed(View& cx, const TypedJaxpr& jaxpr, const std::string& name, Operands captured,
+                    Args args) {
   FlatArgs flat(cx, args);
-  check_arguments(jaxpr, args, flat, captured.size());
+  check_arguments(jaxpr, name, args, flat, captured.size());
   Tracers in(captured);
   for (const Tracer& t : flat.leaves) in.push_back(cx.staging ? cx.staging->lift(t) : t);
-  Tracers out = eval_jaxpr(cx.root(), *jaxpr.jaxpr, in);
-  if (jaxpr.out) return unflatten_all(cx.session(), jaxpr.out, out);
-  Values items;
-  for (const Tracer& t : out) items.push_back(value_of(cx.session(), t));
-  return sequence_value(cx.session(), Kind::tuple, items);
+  return result_of(cx, jaxpr, eval_jaxpr(cx.root(), *jaxpr.jaxpr, in));
 }
 
-FunctionRef typed_jaxpr_function(Ref<TypedJaxpr> jaxpr, Session& session) {
-  return make_ref<JaxprFunction>(std::move(jaxpr), session);
+FunctionRef typed_jaxpr_function(Ref<TypedJaxpr> jaxpr, Session& session, std::string name,
+                                 RuleRef rule) {
+  return make_ref<JaxprFunction>(std::move(jaxpr), session, std::move(name), std::move(rule));
 }
 
 Ref<TypedJaxpr> make_jaxpr(View& cx, Function& f, Args specs, const char* verb, Tracers& captured) {
@@ -90,9 +91,7 @@ Ref<TypedJaxpr> make_jaxpr(View& cx, Function& f, Args specs, const char* verb, 
 Ref<TypedJaxpr> make_jaxpr(View& cx, Function& f, Args specs) {
   Tracers captured;
   Ref<TypedJaxpr> r = make_jaxpr(cx, f, specs, "make_jaxpr", captured);
-  if (!captured.empty())
-    fail(Code::invalid_argument, "make_jaxpr: ", f.name(), " uses a value ",
-         to_string(captured[0].aval()), " of an enclosing ", captured[0].trace().verb());
+  refuse_captured(captured, "make_jaxpr: " + f.name());
   return r;
 }
 
@@ -121,7 +120,7 @@ class ClosedFunction final : public BaseFunction {
     try {
       Tracers captured;
       for (const ValueRef& c : captured_) captured.push_back(tracer_of(cx, *c));
-      return call_typed(cx, *s_->typed, captured, args);
+      return call_typed(cx, *s_->typed, name(), captured, args);
     } catch (Error& e) {
       e.notes.push_back("in converted function " + name());
       throw;

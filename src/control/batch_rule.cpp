@@ -23,6 +23,11 @@ class BatchedRule final : public CustomRule {
   bool symbolic_zeros() const override { return rule_->symbolic_zeros(); }
   bool run_on_zero() const override { return rule_->run_on_zero(); }
   bool has_forward() const override { return rule_->has_forward(); }
+  bool has_reverse() const override { return rule_->has_reverse(); }
+  bool same(const CustomRule& other) const override {
+    auto* o = dynamic_cast<const BatchedRule*>(&other);
+    return o && o->size_ == size_ && o->mapped_ == mapped_ && rule_->same(*o->rule_);
+  }
 
   Tracers primal(Context& cx, Operands args) const override {
     return all_mapped(batch(

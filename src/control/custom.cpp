@@ -52,7 +52,7 @@ Pruned custom_dce(Session& session, const Params& params, std::span<const bool> 
   return {pruned, Small<bool, 4>(j.invars.size(), true), Small<bool, 4>(used)};
 }
 
-Object unlinked(const std::string& name) { return unlinked_rule(name); }
+Object unlinked(const std::string& name, size_t slot) { return unlinked_rule(name, slot); }
 
 void run_jvp_rule(const JvpTrace& t, const CustomRule& rule, Operands x, Operands dx, Tracers& y,
                   Tracers& dy) {

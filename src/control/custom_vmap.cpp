@@ -115,8 +115,11 @@ class DualRule final : public VmapRule {
 // What stands for a rule that cannot be asked.
 class RefusingRule final : public VmapRule {
  public:
-  RefusingRule(std::string name, const char* why) : name_(std::move(name)), why_(why) {}
+  RefusingRule(std::string name, const char* why, size_t slot = no_slot)
+      : name_(std::move(name)), why_(why), slot_(slot) {}
   const std::string& name() const override { return name_; }
+  Saved saved() const override { return Saved::by_name; }
+  size_t slot() const override { return slot_; }
   Tracers primal(Context&, Operands) const override { refuse(); }
   Small<Mapped, 2> batch(Context&, int64_t, std::span<const Mapped>) const override { refuse(); }
 
@@ -124,6 +127,7 @@ class RefusingRule final : public VmapRule {
   [[noreturn]] void refuse() const { fail(Code::no_rule, name_, ": ", why_); }
   std::string name_;
   const char* why_;
+  size_t slot_;
 };
 
 class SequentialRule final : public VmapRule {
@@ -252,9 +256,9 @@ Pruned vmap_dce(Session& session, const Params& params, std::span<const bool> us
           Small<bool, 4>(j->invars.size(), true), Small<bool, 4>(used.size(), true)};
 }
 
-Object unlinked(const std::string& name) {
+Object unlinked(const std::string& name, size_t slot) {
   return make_ref<const RefusingRule>(
-      name, "the program was read from text, which does not hold its batching rule");
+      name, "the program was read from text, which does not hold its batching rule", slot);
 }
 
 }  // namespace

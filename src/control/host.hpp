@@ -20,9 +20,12 @@ struct HostBatch {
   bool states;  // a state an element, or one for all
 };
 
-class Host : public RefCounted {
+class Host : public Callee {
  public:
-  std::string name;
+  const std::string& name() const override { return label; }
+  Saved saved() const override { return Saved::by_name; }
+
+  std::string label;
   bool pure = false;          // may be dropped, and run again
   bool saves_inputs = false;  // for bwd
   bool saves_outputs = false;
@@ -40,6 +43,10 @@ class Host : public RefCounted {
                    const HostBuffers& arg_cts) const = 0;
 };
 using HostRef = Ref<const Host>;
+
+// INVALID_ARGUMENT where an equation with these parameters cannot call this function in the place
+// of the one that it was recorded with.
+void check_linked(const Params& params, const Host& host);
 
 // The outputs have types `out`.
 Tracers host_call(const HostRef& host, Context& cx, Trace& at, Operands args, const Avals& out);

@@ -131,13 +131,13 @@ void host_bwd_linearize(JvpTrace& t, const Primitive& p, Operands x, Operands dx
   for (size_t i = 0; i < x.size(); ++i) {
     bool ct = i >= b.first_ct();
     if (dx[i] && !ct)
-      fail(Code::no_rule, b.host->name,
+      fail(Code::no_rule, b.host->name(),
            ": the bwd of a host function has no derivative of its own; derivatives of order 2 need "
            "a traced rule");
     if (ct) tangents[i] = dx[i] ? dx[i] : zeros_like(x[i]);
   }
-  y = bind(p, x, ParamsRef(&params));
-  dy = bind(p, tangents, ParamsRef(&params));
+  y = jv::bind(p, x, ParamsRef(&params));
+  dy = jv::bind(p, tangents, ParamsRef(&params));
 }
 
 void host_bwd_batch(BatchTrace& t, const Primitive& p, std::span<const Mapped> in,

@@ -59,7 +59,7 @@ Merged merge(BatchTrace& t, std::span<const Mapped> in, const HostParams& p);
 // What came out of a merged batch, with its two axes again.
 Tracer parted(const Tracer& x, const BatchTrace& t, const HostParams& p);
 // What stands for a host function where only its name is known: running it is UNLINKED.
-Object unlinked_host(const std::string& name);
+Object unlinked_host(const std::string& name, size_t slot);
 // NO_RULE where the function cannot be mapped.
 void check_batching(const Host& host, bool batched, const char* what);
 
@@ -69,7 +69,7 @@ class HostRule final : public CustomRule {
   // `in` and `out` are the types of one element; `mapped` has a flag an argument.
   HostRule(HostRef host, Avals in, Avals out, int64_t size, Ints mapped);
 
-  const std::string& name() const override { return host_->name; }
+  const std::string& name() const override { return host_->name(); }
   bool has_forward() const override { return !host_->has_bwd; }  // asked for, it refuses
   Tracers primal(Context& cx, Operands args) const override { return call(cx, args, false); }
   Residuals fwd(Context& cx, Operands args, std::span<const bool> perturbed,

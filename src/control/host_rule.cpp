@@ -97,7 +97,7 @@ Tracer parted(const Tracer& x, const BatchTrace& t, const HostParams& p) {
 
 void check_batching(const Host& host, bool batched, const char* what) {
   if (batched || host.loops) return;
-  fail(Code::no_rule, host.name, ": a host function is not mapped by vmap unless it has ", what,
+  fail(Code::no_rule, host.name(), ": a host function is not mapped by vmap unless it has ", what,
        " or is made with JAXVJP_HOST_VMAP_LOOP");
 }
 
@@ -128,7 +128,7 @@ CustomRule::Residuals HostRule::residuals(Operands args, Operands results) const
 
 void HostRule::check_bwd() const {
   if (!host_->has_bwd && n_floats(out_))
-    fail(Code::no_rule, host_->name, ": a host function without a bwd has no derivative");
+    fail(Code::no_rule, host_->name(), ": a host function without a bwd has no derivative");
 }
 
 Tracers HostRule::bwd(Context& cx, const Residuals& residuals, Operands cts,
@@ -139,7 +139,7 @@ Tracers HostRule::bwd(Context& cx, const Residuals& residuals, Operands cts,
     if (out[i]->is_float()) operands.push_back(cts[i] ? cts[i] : zeros(home, out[i]));
   ParamsRef params = cx.session().params().make(
       host_bwd_p.sig, {Object(host_), types_param(in_), host_->saves_inputs,
-                       mapped_operands(residuals.leaves.size()), host_->name, types_param(out_),
+                       mapped_operands(residuals.leaves.size()), host_->name(), types_param(out_),
                        host_->saves_outputs, size_});
   Tracers found = bind_at(home, host_bwd_p, operands, params), back;
   for (size_t i = 0, k = 0; i < in_.size(); ++i)
@@ -148,14 +148,14 @@ Tracers HostRule::bwd(Context& cx, const Residuals& residuals, Operands cts,
 }
 
 void HostRule::jvp(Context&, Operands, Operands, Tracers&, Tracers&) const {
-  fail(Code::no_rule, host_->name, ": a host function without a bwd has no derivative");
+  fail(Code::no_rule, host_->name(), ": a host function without a bwd has no derivative");
 }
 
 Tracers HostRule::call(Context& cx, Operands args, bool state) const {
   Trace& at = args.empty() ? cx.top().home() : home_of(cx, args);
   ParamsRef params = cx.session().params().make(
       host_call_p.sig,
-      {Object(host_), mapped_, host_->name, types_param(out_), host_->pure, size_, state});
+      {Object(host_), mapped_, host_->name(), types_param(out_), host_->pure, size_, state});
   return bind_at(at, host_call_p, args, params);
 }
 
@@ -177,10 +177,11 @@ namespace {
 
 class UnlinkedHost final : public Host {
  public:
-  explicit UnlinkedHost(const std::string& name) {
-    this->name = name;
+  UnlinkedHost(const std::string& name, size_t slot) : slot_(slot) {
+    label = name;
     loops = has_bwd = true;  // asked for, it refuses by name
   }
+  size_t slot() const override { return slot_; }
   void fwd(Context&, const HostBatch*, const HostBuffers&, const HostBuffers&,
            std::span<void*>) const override {
     refuse();
@@ -192,13 +193,29 @@ class UnlinkedHost final : public Host {
 
  private:
   [[noreturn]] void refuse() const {
-    fail(Code::unlinked, name, ": the program names this host function and does not hold it");
+    fail(Code::unlinked, label, ": the program names this host function and does not hold it");
   }
+  size_t slot_;
 };
 
 }  // namespace
 
-Object unlinked_host(const std::string& name) { return make_ref<const UnlinkedHost>(name); }
+Object unlinked_host(const std::string& name, size_t slot) {
+  return make_ref<const UnlinkedHost>(name, slot);
+}
+
+void check_linked(const Params& params, const Host& host) {
+  size_t bwd = params.signature->find("inputs");
+  if (bwd < params.signature->n_params) {
+    if (!host.has_bwd)
+      fail(Code::invalid_argument, host.name(), ": the program calls its bwd, and it has none");
+    if (params.flag("inputs") != host.saves_inputs || params.flag("outputs") != host.saves_outputs)
+      fail(Code::invalid_argument, host.name(),
+           ": the program saves other values for its bwd than its flags say");
+  } else if (params.flag("pure") && !host.pure) {
+    fail(Code::invalid_argument, host.name(), ": the program was saved with a PURE function");
+  }
+}
 
 Tracers host_call(const HostRef& host, Context& cx, Trace& at, Operands args, const Avals& out) {
   auto rule =

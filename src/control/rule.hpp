@@ -1,15 +1,15 @@
 // A custom rule as the transformations see it: flat lists of values in, flat lists out. Who makes
 // one (the api, from C callbacks; or batching, from another rule) deals with structure.
 #pragma once
+#include "core/module.hpp"
 #include "transforms/batch.hpp"
 #include "transforms/jvp.hpp"
 
 namespace jv {
 
 // What the calls of all kinds of rule have: a name, and what is computed where no rule is asked.
-class CallRule : public RefCounted {
+class CallRule : public Callee {
  public:
-  virtual const std::string& name() const = 0;
   virtual Tracers primal(Context& cx, Operands args) const = 0;
 };
 
@@ -26,6 +26,9 @@ class CustomRule : public CallRule {
   virtual bool symbolic_zeros() const { return false; }
   virtual bool run_on_zero() const { return false; }
   virtual bool has_forward() const = 0;  // is there a forward mode?
+  virtual bool has_reverse() const { return true; }
+  // Do both the same for the same arguments?
+  virtual bool same(const CustomRule& other) const { return this == &other; }
 
   virtual Residuals fwd(Context& cx, Operands args, std::span<const bool> perturbed,
                         Tracers& out) const = 0;
@@ -52,8 +55,9 @@ using VmapRuleRef = Ref<const VmapRule>;
 RuleRef batch_rule(RuleRef rule, Flags mapped, int64_t size);
 // The rule of the function with only some of its outputs; bwd gets zeros for the others.
 RuleRef prune_rule(RuleRef rule, Flags kept, Avals all_outputs);
-// The rule of a call that was read from text: there is a primal, and differentiating it is NO_RULE.
-RuleRef unlinked_rule(std::string name);
+// What stands for a rule that only has a name: there is a primal, and differentiating it is
+// NO_RULE.
+RuleRef unlinked_rule(std::string name, size_t slot = Callee::no_slot);
 // The rule of a jaxpr whose examples are done one after the other, by a scan.
 VmapRuleRef sequential_rule(std::string name, JaxprRef jaxpr);
 // Forward mode of a rule whose bwd is linear in the cotangents: y from fwd, dy from the transpose

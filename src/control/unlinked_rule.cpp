@@ -1,4 +1,5 @@
-// What stands for a rule where only its name is known.
+// What stands for a rule where only its name is known: in a program that was read from text, or in
+// a module, whose table holds the rule.
 #include "control/rule.hpp"
 
 namespace jv {
@@ -6,8 +7,10 @@ namespace {
 
 class UnlinkedRule final : public CustomRule {
  public:
-  explicit UnlinkedRule(std::string name) : name_(std::move(name)) {}
+  UnlinkedRule(std::string name, size_t slot) : name_(std::move(name)), slot_(slot) {}
   const std::string& name() const override { return name_; }
+  Saved saved() const override { return Saved::by_name; }
+  size_t slot() const override { return slot_; }
   bool has_forward() const override { return true; }  // asked for, it refuses by name
   Tracers primal(Context&, Operands) const override { refuse(); }
   Residuals fwd(Context&, Operands, std::span<const bool>, Tracers&) const override { refuse(); }
@@ -24,10 +27,13 @@ class UnlinkedRule final : public CustomRule {
          "differentiated");
   }
   std::string name_;
+  size_t slot_;
 };
 
 }  // namespace
 
-RuleRef unlinked_rule(std::string name) { return make_ref<const UnlinkedRule>(std::move(name)); }
+RuleRef unlinked_rule(std::string name, size_t slot) {
+  return make_ref<const UnlinkedRule>(std::move(name), slot);
+}
 
 }  // namespace jv

@@ -67,6 +67,8 @@ std::string_view Lexer::hyphenated(const char* expected) {
 
 std::string_view Lexer::name_before_braces(const char* expected) {
   size_t begin = place(), end = std::min(text_.find_first_of("{\n", begin), text_.size());
+  for (std::string_view sort : {" = rule[", " = structure["})  // which may go on in braces
+    if (size_t at = text_.substr(begin, end - begin).find(sort); at != text_.npos) end = begin + at;
   auto drop_spaces = [&] {
     while (end > begin && is_space(text_[end - 1])) --end;
   };
@@ -102,7 +104,7 @@ int64_t Lexer::integer(const char* expected) {
   return value;
 }
 
-std::string Lexer::quoted() {
+std::string Lexer::string() {
   size_t begin = place();
   expect('"');
   std::string text;
@@ -156,15 +158,62 @@ std::string_view Lexer::raw() {
   return text_.substr(begin, end - begin);
 }
 
-void Lexer::skip_braces() {
+void Lexer::skip(char open, char close) {
   size_t begin = place(), depth = 0;
-  expect('{');
+  expect(open);
   for (++depth; depth > 0; ++at_) {
-    if (at_ == text_.size()) fail_at(begin, "'{' is not closed");
-    if (text_[at_] == '"') quoted(), --at_;
-    if (text_[at_] == '{') ++depth;
-    if (text_[at_] == '}') --depth;
+    if (at_ == text_.size()) fail_at(begin, "'", open, "' is not closed");
+    if (text_[at_] == '"') string(), --at_;
+    if (text_[at_] == open) ++depth;
+    if (text_[at_] == close) --depth;
   }
+}
+
+std::string quoted(std::string_view word) {
+  constexpr char digits[] = "0123456789abcdef";
+  std::string s = "'";
+  for (unsigned char c : word) {
+    if (is_word(char(c)) || c == ' ' || c == '.' || c >= 0x80) s += char(c);
+    else s += "\\x", s += digits[c >> 4], s += digits[c & 15];
+  }
+  return s + "'";
+}
+
+bool is_bare(std::string_view word) {
+  if (word.empty() || word[0] == '\'' || word[0] == ' ' || word.find('"') != word.npos) return false;
+  for (unsigned char c : word)
+    if (c < 0x20 || c == 0x7f) return false;
+  std::string text = std::string(word) + "\n]";
+  return Lexer(text).raw() == word;
+}
+
+std::string Lexer::unquoted(std::string_view word) const {
+  if (word.find('\0') != word.npos) fail_at(at_, "a name holds a zero byte");
+  if (word.size() < 2 || word.front() != '\'' || word.back() != '\'') return std::string(word);
+  std::string s;
+  for (size_t i = 1; i + 1 < word.size(); ++i) {
+    if (word[i] != '\\') {
+      s += word[i];
+      continue;
+    }
+    unsigned value = 0;
+    std::string_view digits = word.substr(std::min(i + 2, word.size()), 2);
+    auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
+    if (word[i + 1] != 'x' || error != std::errc() || end != digits.data() + 2 || value == 0)
+      fail_at(at_, "no such byte: ", word.substr(i, 4));
+    s += char(value);
+    i += 3;
+  }
+  return s;
+}
+
+std::string Lexer::quoted_word() {
+  size_t begin = place(), end = begin + 1;
+  expect('\'');
+  while (end < text_.size() && text_[end] != '\'') ++end;
+  if (end == text_.size()) fail_at(begin, "a quote is not closed");
+  at_ = end + 1;
+  return unquoted(text_.substr(begin, at_ - begin));
 }
 
 void Lexer::fail_expected(std::string_view expected) {

@@ -9,6 +9,10 @@
 
 namespace jv {
 
+// A name of any bytes in quotes, and whether it needs none where raw() reads it.
+std::string quoted(std::string_view word);
+bool is_bare(std::string_view word);
+
 class Lexer {
  public:
   explicit Lexer(std::string_view text) : text_(text) {}
@@ -38,8 +42,8 @@ class Lexer {
   // Letters, digits and the signs of a number: 1e-05, -inf, True.
   std::string_view peek_number();
   int64_t integer(const char* expected = "an integer");
-  // What stands between quotes, as params.cpp prints it.
-  std::string quoted();
+  // A text between double quotes, as params.cpp prints it.
+  std::string string();
   // The sign behind the next word, or 0.
   char sign_after_word();
   // Does the text go on with exactly this?
@@ -50,8 +54,12 @@ class Lexer {
   // Text as it stands, with balanced brackets: to the closing one that is not part of it, or the
   // end. Blanks and commas belong to it unless `name=` follows them.
   std::string_view raw();
-  // Over a text in braces.
-  void skip_braces();
+  // Over a text in brackets: from the opening one, which is next.
+  void skip(char open, char close);
+
+  // The name that a word says: what quoted() wrote, or the word.
+  std::string unquoted(std::string_view word) const;
+  std::string quoted_word();  // the next one
 
   template <class... Parts>
   [[noreturn]] void fail_at(size_t place, const Parts&... parts) const {

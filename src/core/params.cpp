@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/aval.hpp"
+#include "core/lex.hpp"
 
 namespace jv {
 
@@ -58,7 +59,7 @@ static std::string truths(const Ints& flags) {
 }
 
 // On one line: a backslash stands before quotes and backslashes, and \n for a new line.
-static std::string quoted(const std::string& text) {
+static std::string string_literal(const std::string& text) {
   std::string s = "\"";
   for (char c : text) {
     if (c == '"' || c == '\\') s += '\\';
@@ -73,8 +74,11 @@ std::string to_string(ParamKind kind, const Param& value) {
     case ParamKind::boolean: return std::get<bool>(value) ? "True" : "False";
     case ParamKind::integer: return std::to_string(std::get<int64_t>(value));
     case ParamKind::ints: return to_string(std::span<const int64_t>(std::get<Ints>(value)));
-    case ParamKind::word: return std::get<std::string>(value);
-    case ParamKind::text: return quoted(std::get<std::string>(value));
+    case ParamKind::word: {
+      const std::string& word = std::get<std::string>(value);
+      return is_bare(word) ? word : quoted(word);
+    }
+    case ParamKind::text: return string_literal(std::get<std::string>(value));
     case ParamKind::strides: {
       const Ints& strides = std::get<Ints>(value);
       bool ones = std::all_of(strides.begin(), strides.end(), [](int64_t s) { return s == 1; });

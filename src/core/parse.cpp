@@ -2,6 +2,7 @@
 
 #include <unordered_map>
 
+#include "core/module_text.hpp"
 #include "core/parse_broadcast.hpp"
 #include "core/parse_values.hpp"
 #include "core/pytree.hpp"
@@ -10,15 +11,6 @@ namespace jv {
 namespace {
 
 constexpr std::string_view array_literal = "[...]";  // what JAX prints for any
-
-using Find = const Primitive* (*)(std::string_view);
-
-// Names that JAX has for primitives of ours.
-std::string_view our_name(std::string_view name) {
-  if (name == "pjit") return "jit";
-  if (name == "add_any") return "add";
-  return name;
-}
 
 // A finished jaxpr: how deep it nests, and its equations with those of the jaxprs that it holds,
 // counted as often as it holds them.
@@ -30,15 +22,19 @@ struct Parsed {
 class Parser {
  public:
   Parser(Session& session, std::string_view text, Find find)
-      : session_(session), lex_(text), find_(find) {}
+      : session_(session), lex_(text), find_(find), module_(make_ref<Module>(session)) {}
 
-  JaxprRef parse() {
+  ModuleRef parse() {
     read_definitions();
-    Parsed main = read_jaxpr();
+    size_t main = lex_.place();
+    for (size_t i = 0; i < rules_.size(); ++i) define_rule(i);
+    lex_.go_to(main);
+    module_->main = read_jaxpr().jaxpr;
     if (!lex_.at_end()) lex_.fail_expected("the end of the text");
     for (auto& [name, d] : definitions_) define(d);  // those that nobody uses
-    verify(*main.jaxpr);
-    return main.jaxpr;
+    if (rules_.empty() && !module_->out) verify(*module_->main);
+    else check_module(*module_);
+    return module_;
   }
 
  private:
@@ -75,14 +71,42 @@ class Parser {
       size_t place = lex_.place();
       std::string_view name = lex_.name_before_braces("the name of a jaxpr");
       lex_.expect('=');
-      Definition d;
-      d.name = name;
-      d.place = lex_.place();
-      lex_.skip_braces();
-      lex_.expect("in");
-      if (!definitions_.emplace(name, std::move(d)).second)
+      if (lex_.accept("structure", '[')) read_structure(lex_, *module_);
+      else if (!read_definition(name))
         lex_.fail_at(place, "'", name.substr(0, 40), "' is defined twice");
+      lex_.expect("in");
     }
+  }
+
+  // Over it; it is read when all names are known. False where there is one of this name.
+  bool read_definition(std::string_view name) {
+    bool rule = lex_.accept("rule", '[');
+    Definition d;
+    d.name = name;
+    d.place = lex_.place();
+    if (!rule) {
+      lex_.skip('{', '}');
+      return definitions_.emplace(name, std::move(d)).second;
+    }
+    lex_.skip('[', ']');
+    rules_.push_back(d.place);
+    module_->rules.emplace_back().name = name;  // until it says its own
+    return labels_.emplace(name, rules_.size() - 1).second;
+  }
+
+  void define_rule(size_t i) {
+    lex_.go_to(rules_[i]);
+    module_->rules[i] = read_rule(lex_, session_, [&] { return read_jaxpr().jaxpr; });
+  }
+
+  // What an equation calls: the label of a rule.
+  Object read_label(const Primitive& p) {
+    size_t place = lex_.place();
+    std::string_view name = lex_.word("the label of a rule");
+    auto it = labels_.find(name);
+    if (it == labels_.end()) lex_.fail_at(place, "no rule is called '", name.substr(0, 40), "'");
+    if (!p.unlinked) lex_.fail_at(place, p.name, " calls no rule");
+    return p.unlinked(std::string(name), it->second);
   }
 
   // Read where it is first meant; they may stand in any order.
@@ -156,10 +180,7 @@ class Parser {
   void read_inputs(Scope& scope) {
     lex_.expect('{');
     lex_.expect("lambda");
-    if (lex_.peek() != ';')
-      lex_.fail_at(lex_.place(),
-                   "expected ';': the constants of a printed jaxpr have no numbers in its text; "
-                   "make them inputs");
+    while (lex_.peek() != ';') read_constant(scope);
     lex_.expect(';');
     while (lex_.peek() != '.') {
       Binder b = read_binder("an input or '.'");
@@ -167,6 +188,20 @@ class Parser {
     }
     lex_.expect('.');
     lex_.expect("let");
+  }
+
+  void read_constant(Scope& scope) {
+    size_t place = lex_.place();
+    bool named = !lex_.peek_word().empty() && lex_.sign_after_word() == ':';
+    Binder b = named ? read_binder("a constant or ';'") : Binder();
+    if (!named || !lex_.accept('='))
+      lex_.fail_at(place,
+                   "expected ';': the constants of a printed jaxpr have no numbers in its text; "
+                   "make them inputs");
+    Jaxpr& j = *scope.jaxpr;
+    j.constvars.push_back(j.add_var(b.aval));
+    bind(scope, b, j.constvars.back());
+    j.consts.push_back(read_elements(session_, lex_, b.aval));
   }
 
   Binder read_binder(const char* expected) {
@@ -214,10 +249,12 @@ class Parser {
       e.results.push_back(read_binder("a result"));
     if (!lex_.accept('=') && !e.results.empty()) lex_.fail_expected("a result or '='");
     e.place = lex_.place();
-    e.primitive =
-        &read_primitive(e.results.empty() ? "an equation or 'in ('" : "the name of a primitive");
+    e.primitive = &read_primitive(
+        lex_, find_, e.results.empty() ? "an equation or 'in ('" : "the name of a primitive");
     if (lex_.accept('[')) {
-      e.params = read_params(session_, lex_, *e.primitive, [&] { return read_sub_jaxpr(scope); });
+      e.params = read_params(
+          session_, lex_, *e.primitive, [&] { return read_sub_jaxpr(scope); },
+          [&](const Primitive& p) { return read_label(p); });
       lex_.expect(']');
       link(e);
     } else {
@@ -236,20 +273,9 @@ class Parser {
     auto* name = std::get_if<std::string>(&e.params[sig.find("name")]);
     if (!name) lex_.fail_at(e.place, e.primitive->name, " needs a name");
     for (size_t i = 0; i < sig.n_params; ++i)
-      if (sig.params[i].kind == ParamKind::object) e.params[i] = e.primitive->unlinked(*name);
-  }
-
-  const Primitive& read_primitive(const char* expected) {
-    size_t place = lex_.place();
-    std::string_view name = lex_.hyphenated(expected);
-    const Primitive* p = find_(our_name(name));
-    if (!p)
-      fail(Code::not_found, lex_.position(place), "no primitive is called '", name.substr(0, 40),
-           "'");
-    for (size_t i = 0; i < p->sig.n_params; ++i)
-      if (p->sig.params[i].kind == ParamKind::object && !p->unlinked)
-        lex_.fail_at(place, name, " holds a custom rule, whose callbacks no text can say");
-    return *p;
+      if (sig.params[i].kind == ParamKind::object &&
+          std::holds_alternative<std::monostate>(e.params[i]))
+        e.params[i] = e.primitive->unlinked(*name, Callee::no_slot);
   }
 
   // What follows an equation begins with a sign, `in (`, results `name:type`, or, where an equation
@@ -345,13 +371,20 @@ class Parser {
   Lexer lex_;
   Find find_;
   std::unordered_map<std::string_view, Definition> definitions_;
+  Ref<Module> module_;
+  std::vector<size_t> rules_;  // where they are
+  std::unordered_map<std::string_view, size_t> labels_;
   size_t depth_ = 0;
 };
 
 }  // namespace
 
-JaxprRef parse_jaxpr(Session& session, std::string_view text, Find find) {
+ModuleRef parse_module(Session& session, std::string_view text, Find find) {
   return Parser(session, text, find).parse();
+}
+
+JaxprRef parse_jaxpr(Session& session, std::string_view text, Find find) {
+  return parse_module(session, text, find)->main;
 }
 
 ParamsRef parse_params(Session& session, const Primitive& p, std::string_view text,

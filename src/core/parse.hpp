@@ -6,13 +6,17 @@
 // `jaxpr=f`, names `_` of results that nobody uses, and operands of rank 0 (or with axes of size 1)
 // that meet arrays: these get a broadcast_in_dim of their own.
 #pragma once
-#include "core/jaxpr.hpp"
+#include "core/module.hpp"
 
 namespace jv {
 
 // PARSE: text that is no jaxpr, or one that holds constants, whose numbers text does not say.
 // NOT_FOUND: an unknown primitive. SHAPE, DTYPE: types that are not those of the operation. A
 // custom rule's call is read with its name and its primal; it cannot be differentiated.
+// Text may hold a module too (core/module_text.hpp): rules, structures, numbers of constants.
+ModuleRef parse_module(Session& session, std::string_view text,
+                       const Primitive* (*find)(std::string_view));
+// Its program, whose rules are known by name alone.
 JaxprRef parse_jaxpr(Session& session, std::string_view text,
                      const Primitive* (*find)(std::string_view));
 

@@ -12,6 +12,27 @@ namespace jv {
 
 static constexpr size_t max_message = 400;  // of what another layer says about hostile types
 
+// ---- names of primitives
+
+// Names that JAX has for primitives of ours.
+static std::string_view our_name(std::string_view name) {
+  if (name == "pjit") return "jit";
+  if (name == "add_any") return "add";
+  return name;
+}
+
+const Primitive& read_primitive(Lexer& lex, Find find, const char* expected) {
+  size_t place = lex.place();
+  std::string_view name = lex.hyphenated(expected);
+  const Primitive* p = find(our_name(name));
+  if (!p)
+    fail(Code::not_found, lex.position(place), "no primitive is called '", name.substr(0, 40), "'");
+  for (size_t i = 0; i < p->sig.n_params; ++i)
+    if (p->sig.params[i].kind == ParamKind::object && !p->unlinked)
+      lex.fail_at(place, name, " holds a custom rule, whose callbacks no text can say");
+  return *p;
+}
+
 // ---- types and literals
 
 static DType dtype_called(std::string_view name, std::string_view DTypeInfo::*column) {
@@ -75,6 +96,16 @@ static bool from_text(std::string_view text, T& out) {
   }
 }
 
+// The number behind the bytes; false when it is none.
+static bool add_number(std::string_view text, DType dtype, std::string& bytes) {
+  return visit_dtype(dtype, [&]<class T>(Type<T>) {
+    T value{};
+    bool ok = from_text(text, value);
+    bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
+    return ok;
+  });
+}
+
 Array read_literal(Session& session, Lexer& lex) {
   size_t place = lex.place();
   std::string_view text = lex.at_text(no_element) ? no_element : lex.peek_number();
@@ -87,14 +118,20 @@ Array read_literal(Session& session, Lexer& lex) {
   if (aval->dtype == DType::float0) return a;
   if (aval->dtype == DType::opaque && text == "0.0") return a;  // null; there are no others
   if (aval->dtype == DType::opaque) lex.fail_at(place, "a reference cannot be written");
-  bool read = visit_dtype(aval->dtype, [&]<class T>(Type<T>) {
-    T value{};
-    bool ok = from_text(text, value);
-    *a.mutable_data<T>() = value;
-    return ok;
-  });
-  if (!read) lex.fail_at(place, "'", text.substr(0, 40), "' is no number of ", to_string(aval));
+  std::string bytes;
+  if (!add_number(text, aval->dtype, bytes))
+    lex.fail_at(place, "'", text.substr(0, 40), "' is no number of ", to_string(aval));
+  std::copy(bytes.begin(), bytes.end(), a.mutable_data<char>());
   return a;
+}
+
+void read_element(Lexer& lex, DType dtype, std::string& bytes) {
+  size_t place = lex.place();
+  std::string_view text = lex.peek_number();
+  if (text.empty()) lex.fail_expected("a number or ']'");
+  if (dtype == DType::float0 || !add_number(text, dtype, bytes))
+    lex.fail_at(place, "'", text.substr(0, 40), "' is no number of ", name_of(dtype));
+  lex.go_to(place + text.size());
 }
 
 // ---- values of parameters
@@ -191,10 +228,10 @@ static Param read_none(Lexer& lex, std::string_view name) {
   return {};
 }
 
-static Param read_word(Lexer& lex) {
+std::string read_name(Lexer& lex) {
   std::string_view word = lex.raw();
   if (word.empty()) lex.fail_expected("a name");
-  return std::string(word);
+  return lex.unquoted(word);
 }
 
 static Param read_flags(Lexer& lex) {
@@ -231,8 +268,8 @@ static Param read_value(Session& session, Lexer& lex, ParamKind kind,
     case ParamKind::types: return read_types(session, lex);
     case ParamKind::dtype: return read_dtype(lex);
     case ParamKind::dtype_or_none: return lex.accept("None") ? Param() : read_dtype(lex);
-    case ParamKind::word: return read_word(lex);
-    case ParamKind::text: return lex.peek() == '"' ? Param(lex.quoted()) : read_word(lex);
+    case ParamKind::word: return read_name(lex);
+    case ParamKind::text: return lex.peek() == '"' ? lex.string() : read_name(lex);
     case ParamKind::flags:
     case ParamKind::bools: return read_flags(lex);
     case ParamKind::jaxpr: return read_jaxpr();
@@ -283,7 +320,8 @@ static void skip_extra(Lexer& lex, const Primitive& p, size_t place, std::string
 }
 
 std::vector<Param> read_params(Session& session, Lexer& lex, const Primitive& p,
-                               const std::function<Object()>& read_jaxpr) {
+                               const std::function<Object()>& read_jaxpr,
+                               const std::function<Object(const Primitive&)>& read_rule) {
   std::vector<Param> values(p.sig.n_params);
   std::array<bool, std::tuple_size_v<decltype(Signature::params)>> given{};
   while (!lex.at_end() && lex.peek() != ']') {
@@ -291,7 +329,10 @@ std::vector<Param> read_params(Session& session, Lexer& lex, const Primitive& p,
     std::string_view name = lex.word("the name of a parameter or ']'");
     lex.expect('=');
     size_t i = p.sig.find(name);
-    if (i < p.sig.n_params && p.sig.params[i].kind != ParamKind::object) {
+    bool object = i < p.sig.n_params && p.sig.params[i].kind == ParamKind::object;
+    if (object && read_rule) {
+      values[i] = read_rule(p);
+    } else if (i < p.sig.n_params && !object) {
       if (given[i]) lex.fail_at(place, p.name, ": the parameter ", name, " is given twice");
       given[i] = true;
       ParamKind kind = p.sig.params[i].kind;

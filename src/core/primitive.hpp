@@ -109,8 +109,9 @@ struct Primitive {
   Effects (*effects_of)(const Params&) = nullptr;  // where an equation's parameters decide
   Fold fold = nullptr;
   Dce dce = nullptr;
-  // What stands for the rule in a program that was read from text, which cannot say it.
-  Object (*unlinked)(const std::string& name) = nullptr;
+  // What stands for the rule in a program that cannot say it: of this name, or the one that a
+  // module has at `slot` of its table.
+  Object (*unlinked)(const std::string& name, size_t slot) = nullptr;
   const char* no_transpose = nullptr;  // for users: why there is none, and what to do instead
   // NO_TRANSPOSE where an equation that holds jaxprs has none in the operands that are not known;
   // null: it has one if they have, which take the operands.

@@ -3,7 +3,7 @@
 #include <charconv>
 #include <cmath>
 
-#include "core/jaxpr.hpp"
+#include "core/module_text.hpp"
 
 namespace jv {
 namespace {
@@ -26,19 +26,19 @@ std::string number(double x, DType dtype) {
   return s;
 }
 
-std::string literal(const Array& a) {
+std::string element_text(const Array& a, size_t i) {
   DType dtype = a.aval()->dtype;
-  std::string value;
-  if (dtype == DType::boolean) value = element(a, 0) != 0 ? "True" : "False";
-  else if (dtype == DType::u64) value = std::to_string(uint64_t(element_i64(a, 0)));
-  else if (is_integer(dtype)) value = std::to_string(element_i64(a, 0));
-  else value = number(element(a, 0), dtype);
-  return value + ":" + to_string(a.aval());
+  if (dtype == DType::boolean) return element(a, i) != 0 ? "True" : "False";
+  if (dtype == DType::u64) return std::to_string(uint64_t(element_i64(a, i)));
+  return is_integer(dtype) ? std::to_string(element_i64(a, i)) : number(element(a, i), dtype);
 }
+
+std::string literal(const Array& a) { return element_text(a, 0) + ":" + to_string(a.aval()); }
 
 class Printer {
  public:
-  explicit Printer(std::string& out) : out_(out) {}
+  // One of a module has the numbers of constants, and labels of the rules that it calls.
+  explicit Printer(std::string& out, const Module* module = nullptr) : out_(out), module_(module) {}
 
   void print(const Jaxpr& j, size_t indent) {
     std::vector<std::string> names(j.vars.size());
@@ -51,6 +51,7 @@ class Printer {
     for (size_t i = 0; i < j.constvars.size(); ++i) {
       if (i) out_ += ' ';
       bind(j.constvars[i]);
+      if (module_) print_elements(j.consts[i]);
     }
     out_ += j.invars.empty() ? "; " : ";";
     for (Var v : j.invars) out_ += ' ', bind(v);
@@ -95,11 +96,24 @@ class Printer {
     return any;
   }
 
+  void print_elements(const Array& a) {
+    out_ += "=[";
+    for (size_t i = 0; a.aval()->dtype != DType::float0 && i < a.aval()->size; ++i)
+      out_ += (i ? " " : "") + element_text(a, i);
+    out_ += ']';
+  }
+
+  const Callee* place_of(const Param& value) const {
+    auto* object = std::get_if<Object>(&value);
+    auto* callee = module_ && object ? dynamic_cast<const Callee*>(object->get()) : nullptr;
+    return callee && callee->slot() != Callee::no_slot ? callee : nullptr;
+  }
+
   // Alphabetical; one line, or a line each where a jaxpr is among them.
   void print_params(const Params& p, size_t indent) {
     std::vector<std::pair<std::string_view, size_t>> order;
     for (size_t i = 0; i < p.values.size(); ++i)
-      if (p.signature->params[i].kind != ParamKind::object)
+      if (p.signature->params[i].kind != ParamKind::object || place_of(p.values[i]))
         order.emplace_back(p.signature->params[i].name, i);
     if (order.empty()) return;
     std::sort(order.begin(), order.end());
@@ -118,7 +132,11 @@ class Printer {
 
   void print_param(ParamKind kind, const Param& value, size_t indent) {
     auto* object = std::get_if<Object>(&value);
-    if (kind == ParamKind::jaxpr && object) print(static_cast<const Jaxpr&>(**object), indent);
+    if (kind == ParamKind::object) {
+      size_t slot = place_of(value)->slot();
+      out_ += rule_label(module_->rules[slot].name, slot);
+    } else if (kind == ParamKind::jaxpr && object)
+      print(static_cast<const Jaxpr&>(**object), indent);
     else if (kind == ParamKind::jaxprs) print_list(static_cast<const JaxprList&>(**object), indent);
     else out_ += to_string(kind, value);
   }
@@ -134,9 +152,24 @@ class Printer {
   }
 
   std::string& out_;
+  const Module* module_;
 };
 
 }  // namespace
+
+std::string rule_label(std::string_view name, size_t slot) {
+  std::string s;
+  for (char c : name) {
+    bool digit = c >= '0' && c <= '9';
+    if (s.empty() && digit) s += '_';
+    s += digit || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ? c : '_';
+  }
+  return s + '_' + std::to_string(slot);
+}
+
+void print_in_module(std::string& out, const Module& module, const Jaxpr& j, size_t indent) {
+  Printer(out, &module).print(j, indent);
+}
 
 std::string to_string(const Jaxpr& j) {
   std::string out;

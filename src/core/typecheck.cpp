@@ -1,5 +1,7 @@
 // The verifier between stages: every variable is defined before it is used, and every equation's
 // results have the types that its primitive says.
+#include <unordered_set>
+
 #include "core/error.hpp"
 #include "core/jaxpr.hpp"
 
@@ -15,14 +17,17 @@ void check_atoms(const Jaxpr& j, std::span<const Atom> atoms, const std::vector<
   }
 }
 
-void check_eqn(const Jaxpr& j, const Eqn& e) {
+using Seen = std::unordered_set<const Jaxpr*>;  // a jaxpr that many equations hold is checked once
+void check(const Jaxpr& j, Seen& seen);
+
+void check_eqn(const Jaxpr& j, const Eqn& e, Seen& seen) {
   const char* name = e.primitive->name;
   if (!e.primitive->sig.accepts(e.n_operands))
     fail(Code::internal, "typecheck: ", name, " has ", e.n_operands, " operands");
   for_sub_jaxprs(*e.params, [&](const Jaxpr& sub) {
     if (!sub.constvars.empty())
       fail(Code::internal, "typecheck: ", name, " holds a jaxpr with constants");
-    typecheck(sub);
+    if (seen.insert(&sub).second) check(sub, seen);
   });
   Avals in, out;
   for (Atom a : j.operands(e)) in.push_back(j.aval(a));
@@ -35,9 +40,7 @@ void check_eqn(const Jaxpr& j, const Eqn& e) {
            ", recorded as ", to_string(j.vars[e.first_result + i]));
 }
 
-}  // namespace
-
-void typecheck(const Jaxpr& j) {
+void check(const Jaxpr& j, Seen& seen) {
   std::vector<bool> defined(j.vars.size());
   auto define = [&](Var v) {
     if (v >= j.vars.size() || defined[v])
@@ -56,11 +59,18 @@ void typecheck(const Jaxpr& j) {
   for (const Eqn& e : j.eqns) {
     effects = std::max(effects, effects_of(e));
     check_atoms(j, j.operands(e), defined, e.primitive->name);
-    check_eqn(j, e);
+    check_eqn(j, e, seen);
     for (Var v = e.first_result; v < e.first_result + e.n_results; ++v) define(v);
   }
   check_atoms(j, j.outs, defined, "the result");
   if (effects != j.effects) fail(Code::internal, "typecheck: the effects are not the equations'");
+}
+
+}  // namespace
+
+void typecheck(const Jaxpr& j) {
+  Seen seen;
+  check(j, seen);
 }
 
 }  // namespace jv

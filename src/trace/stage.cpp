@@ -110,4 +110,24 @@ StageTrace::Closed StageTrace::close(Operands outs) {
   return {JaxprRef(jaxpr_), std::move(captured)};
 }
 
+JaxprRef with_constants(const StageTrace::Closed& closed, Tracers& traced) {
+  if (closed.captured.empty()) return closed.jaxpr;
+  auto j = make_ref<Jaxpr>(*closed.jaxpr);
+  std::vector<Var> inputs;
+  for (size_t i = 0; i < j->invars.size(); ++i) {
+    bool constant = i < closed.captured.size() && closed.captured[i].is_concrete();
+    if (i < closed.captured.size() && !constant) traced.push_back(closed.captured[i]);
+    if (constant) j->consts.push_back(closed.captured[i].array());
+    (constant ? j->constvars : inputs).push_back(j->invars[i]);
+  }
+  j->invars.assign(inputs.begin(), inputs.end());
+  return j;
+}
+
+void refuse_captured(Operands traced, const std::string& who) {
+  if (!traced.empty())
+    fail(Code::invalid_argument, who, " uses a value ", to_string(traced[0].aval()),
+         " of an enclosing ", traced[0].trace().verb());
+}
+
 }  // namespace jv

@@ -70,4 +70,16 @@ StageTrace::Closed stage(Context& cx, std::span<const Aval> in, F&& f, const cha
   return trace->close(f(Operands(args)));
 }
 
+// The jaxpr with the arrays that it captured as constants; what is traced is left, as leading
+// inputs.
+JaxprRef with_constants(const StageTrace::Closed& closed, Tracers& traced);
+// INVALID_ARGUMENT where anything is left; `who` uses it.
+void refuse_captured(Operands traced, const std::string& who);
+inline JaxprRef close_over(const StageTrace::Closed& closed, const std::string& who) {
+  Tracers traced;
+  JaxprRef j = with_constants(closed, traced);
+  refuse_captured(traced, who);
+  return j;
+}
+
 }  // namespace jv

@@ -254,6 +254,15 @@ double printed_program(jaxvjp_context* cx, Counts* counts) {
   return jaxvjp_item(cx, jaxvjp_get(cx, jaxvjp_call1(cx, again, jaxvjp_f64(cx, 3)), 0));
 }
 
+double saved_program(jaxvjp_context* cx, Counts* counts) {
+  jaxvjp_value* spec = jaxvjp_spec(cx, JAXVJP_F64, nullptr, 0);
+  jaxvjp_jaxpr* program = jaxvjp_make_jaxpr(cx, rule(cx, counts), &spec, 1);
+  size_t bytes = 0;
+  const void* data = jaxvjp_save(cx, program, JAXVJP_SAVE_RULES, &bytes);
+  jaxvjp_function* again = jaxvjp_function_of(cx, jaxvjp_load(cx, data, bytes, nullptr, 0));
+  return jaxvjp_item(cx, jaxvjp_call1(cx, jaxvjp_grad(cx, again, nullptr), jaxvjp_f64(cx, 3)));
+}
+
 // An error with location, notes and text, which is then taken, carried and thrown away.
 double error_text(jaxvjp_context* cx, Counts* counts) {
   const int64_t shape[1] = {4};
@@ -290,6 +299,7 @@ const Program programs[] = {
     {"scopes_and_handles", scopes_and_handles, 30},
     {"forked_context", forked_context, 30},
     {"printed_program", printed_program, 30},
+    {"saved_program", saved_program, 30},
     {"error_text", error_text, 30},
 };
 

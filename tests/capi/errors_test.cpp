@@ -167,6 +167,17 @@ void newer_options(jaxvjp_context* cx) {
   auto* f = function(cx, "f", [](auto, auto args) { return args[0]; });
   jaxvjp_grad(cx, f, &options.known);
 }
+// What is saved by name must be given to whoever loads it.
+void unlinked(jaxvjp_context* cx) {
+  size_t bytes = 0;
+  jaxvjp_jaxpr* j = jaxvjp_parse(cx, R"({ lambda ; a:f64[]. let
+    b:f64[] = custom_vjp_call[name=theirs call_jaxpr={ lambda ; a:f64[]. let in (a,) } num_consts=0
+      fwd=f bwd=g] a
+  in (b,) })");
+  const void* data = jaxvjp_save(cx, j, JAXVJP_SAVE_RULES, &bytes);
+  jaxvjp_load(cx, data, bytes, nullptr, 0);
+}
+
 // A rule that was printed and parsed has lost its callbacks: never the derivative of its primal.
 void parsed_rule(jaxvjp_context* cx) {
   auto* f = custom_vjp(cx, "rule", tenfold_square());
@@ -202,6 +213,7 @@ const Row rows[] = {
     {JAXVJP_IN_DTYPE, "i64", in_dtype, {"i64[]"}, {"square"}},
     {JAXVJP_OUT_DTYPE, "i32", out_dtype, {"rounded", "i32[]"}, {}},
     {JAXVJP_CALLBACK, "unset", callback, {"forgetful", "out"}, {}},
+    {JAXVJP_UNLINKED, "load", unlinked, {"theirs"}, {}},
     {JAXVJP_PARSE, "text", unparsable, {"2"}, {}},
     {JAXVJP_ABI_MISMATCH, "options", newer_options, {}, {}},
 };

@@ -31,6 +31,7 @@ struct Handles {
   jaxvjp_function* no_fs[1] = {nullptr};
   jaxvjp_function* fout = nullptr;
   double data[4] = {};
+  size_t bytes = 0;
 };
 
 int32_t noop(jaxvjp_context*, void*, jaxvjp_value* const*, size_t, jaxvjp_value**) { return 0; }
@@ -212,6 +213,10 @@ const Row failing[] = {
     CALL(jaxpr_text, h.cx, nullptr),
     CALL(parse, h.cx, nullptr),
     CALL(simplify, h.cx, nullptr),
+    CALL(save, h.cx, nullptr, 0, &h.bytes), CALL(save, h.cx, h.j, 0, nullptr),
+    CALL(load, h.cx, nullptr, 1, nullptr, 0), CALL(load, h.cx, "x", 1, nullptr, 1), CALL(load, h.cx, "x", 1, h.no_fs, 1),
+    CALL(custom_vjp_from_jaxprs, h.cx, "f", nullptr, h.j, h.j), CALL(custom_vjp_from_jaxprs, h.cx, "f", h.j, nullptr, h.j),
+    CALL(custom_vjp_from_jaxprs, h.cx, "f", h.j, h.j, nullptr),
     STATUS(check_vjp, h.cx, nullptr, h.vs, 1, nullptr), STATUS(check_vjp, h.cx, h.f, nullptr, 1, nullptr),
     STATUS(check_vjp, h.cx, h.f, h.holed + 1, 1, nullptr),
     CALL(bind, h.cx, nullptr, h.vs, 1, nullptr), CALL(bind, h.cx, "sin", nullptr, 1, nullptr),
@@ -283,6 +288,8 @@ const Row without_context[] = {
     CALL(self, nullptr), MINUS(is_perturbed, nullptr, h.v), MINUS(is_needed, nullptr, 0),
     CALL(make_jaxpr, nullptr, h.f, h.vs, 1), CALL(jaxpr_text, nullptr, h.j), CALL(parse, nullptr, "{ lambda ; . let  in () }"),
     ZERO(jaxpr_count, nullptr, "sin"), CALL(simplify, nullptr, h.j),
+    CALL(save, nullptr, h.j, 0, &h.bytes), CALL(load, nullptr, "x", 1, nullptr, 0),
+    CALL(custom_vjp_from_jaxprs, nullptr, "f", h.j, h.j, h.j),
     STATUS(check_vjp, nullptr, h.f, h.vs, 1, nullptr), CALL(bind, nullptr, "sin", h.vs, 1, nullptr),
 };
 // clang-format on

@@ -292,6 +292,28 @@ TEST(CppFunctions, become_jaxprs) {
   EXPECT_EQ(code_of([&] { parse(cx, "{ nonsense"); }), JAXVJP_PARSE);
 }
 
+TEST(CppFunctions, are_saved_and_loaded) {
+  Context here, there;
+  const Function rule = custom_vjp(
+      here, "square", [](Value x) { return std::pair(x * x, x); },
+      [](Value x, Value ct) { return Values{10 * x * ct}; });
+  const jaxvjp::Jaxpr j = make_jaxpr(rule, {here.spec(JAXVJP_F64, {})});
+  for (int32_t flags : {JAXVJP_SAVE_RULES, JAXVJP_SAVE_TEXT}) {
+    const Function f = load(there, j.saved(flags)).function();
+    EXPECT_EQ(grad(f)(there.f64(3)).item(), 30);
+  }
+  EXPECT_EQ(code_of([&] { load(there, "nonsense"); }), JAXVJP_PARSE);
+  const Function unruled = load(there, j.saved(JAXVJP_SAVE_PRIMAL)).function();
+  EXPECT_EQ(code_of([&] { grad(unruled)(there.f64(3)); }), JAXVJP_NO_RULE);
+  auto text = [&](const char* s) { return parse(there, s); };
+  const Function g =
+      custom_vjp_from_jaxprs("sine", text("{ lambda ; a:f64[]. let b:f64[] = sin a in (b,) }"),
+                             text("{ lambda ; a:f64[]. let b:f64[] = sin a in (b, a) }"),
+                             text("{ lambda ; a:f64[] b:f64[]. let c:f64[] = mul a b in (c,) }"));
+  const Function first(there, "first", [&](Value x) { return g(x)[0]; });
+  EXPECT_EQ(grad(first)(there.f64(3)).item(), 3);
+}
+
 // A closure over a traced value, under every kind of trace.
 TEST(CppFunctions, close_over_values_of_enclosing_traces) {
   Context cx;
