@@ -792,12 +792,13 @@ enum {
  * too; a rule that calls itself still does. Frozen callbacks have seen every floating argument perturbed, every slot needed
  * and no symbolic zero: what is loaded computes with zeros where the original sees a symbolic one, and asks is_perturbed and
  * is_needed no more. A rule that looks at numbers cannot be frozen: CONCRETE, with its name. What fwd keeps besides arrays
- * is built into bwd. A rule that is known by name alone (of a parsed program) is saved by name. INVALID_ARGUMENT where the
- * program holds half of a derivative (of jaxvjp_linearize), or a rule uses a value of an enclosing trace. */
+ * is built into bwd. Host functions and rules for vmap (custom_vmap) are saved by name, and so is a rule that is known by
+ * name alone (of a parsed program). INVALID_ARGUMENT where the program holds half of a derivative (of jaxvjp_linearize), the
+ * state of a host function (of a pullback), or a rule uses a value of an enclosing trace. */
 JAXVJP_API(const void *) jaxvjp_save(jaxvjp_context *cx, jaxvjp_jaxpr *j, int32_t flags, size_t *bytes);
 /* The program that jaxvjp_save wrote, as bytes or as text. `functions` stand in for the rules of their names: custom_vjp or
- * custom_jvp functions, with all that they are, for calls of the same kind; names that the program does not call are
- * ignored. What is saved by name and not given is UNLINKED, with the names. The bytes may come from anywhere and are
+ * custom_jvp functions, with all that they are, for calls of the same kind; and they are the host functions and rules for
+ * vmap that the program calls. Names that it does not call are ignored. What is saved by name and not given is UNLINKED, with the names. The bytes may come from anywhere and are
  * checked: PARSE; NOT_FOUND for an operation that this library has not; ABI_MISMATCH for a later version of the format.
  * INVALID_ARGUMENT for two functions of one name, or one that cannot stand in. */
 JAXVJP_API(jaxvjp_jaxpr *)

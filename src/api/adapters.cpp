@@ -94,6 +94,7 @@ class AdaptedRule final : public CustomRule {
   explicit AdaptedRule(Ref<const Adapter> adapter) : adapter_(std::move(adapter)) {}
   const std::string& name() const override { return adapter_->value->name(); }
   bool has_forward() const override { return true; }
+  bool has_reverse() const override { return false; }
 
   Tracers primal(Context& cx, Operands args) const override { return run(cx, args, false); }
   void jvp(Context& cx, Operands x, Operands dx, Tracers& y, Tracers& dy) const override {

@@ -85,9 +85,9 @@ class Linker {
     j = edit_calls(j, [&](const Jaxpr& at, Eqn& e, std::vector<Param>& values) {
       if (!callee_of(*e.params)) return false;
       const Callee& callee = *callee_of(*e.params);
-      if (dynamic_cast<const Host*>(&callee)) return link_host(e, values, callee.name());
       bool row = callee.slot() != Callee::no_slot;
       const std::string& name = row ? module_->rules[callee.slot()].name : callee.name();
+      if (dynamic_cast<const Host*>(&callee)) return link_host(e, values, name);
       Function* f = callee.saved() == Saved::by_name ? given(name) : nullptr;
       if (f) call_instead(at, e, values, name, row ? arguments(callee.slot()) : leaves(e), *f);
       return f != nullptr;

@@ -123,8 +123,8 @@ void host_call_linearize(JvpTrace& t, const Primitive&, Operands x, Operands dx,
   Avals in;
   for (size_t i = 0; i < x.size(); ++i)
     in.push_back(p.mapped[i] ? element_of(session, x[i].aval()) : x[i].aval());
-  auto rule =
-      make_ref<const HostRule>(p.host, in, types_of(session, params.dims("out")), p.size, p.mapped);
+  auto rule = make_ref<const HostRule>(p.host, params.flag("pure"), in,
+                                       types_of(session, params.dims("out")), p.size, p.mapped);
   check_forward(t, *rule);
   rule->check_bwd();
   Tracers all = rule->call(t.cx, x, true);

@@ -66,11 +66,13 @@ void check_batching(const Host& host, bool batched, const char* what);
 // ---- the rule
 class HostRule final : public CustomRule {
  public:
-  // `in` and `out` are the types of one element; `mapped` has a flag an argument.
-  HostRule(HostRef host, Avals in, Avals out, int64_t size, Ints mapped);
+  // `in` and `out` are the types of one element; `mapped` has a flag an argument; `pure`: its
+  // calls.
+  HostRule(HostRef host, bool pure, Avals in, Avals out, int64_t size, Ints mapped);
 
   const std::string& name() const override { return host_->name(); }
   bool has_forward() const override { return !host_->has_bwd; }  // asked for, it refuses
+  Saved saved() const override { return host_->has_bwd ? Saved::whole : Saved::without; }
   Tracers primal(Context& cx, Operands args) const override { return call(cx, args, false); }
   Residuals fwd(Context& cx, Operands args, std::span<const bool> perturbed,
                 Tracers& out) const override;
@@ -89,6 +91,7 @@ class HostRule final : public CustomRule {
   Ints mapped_operands(size_t n_residuals) const;
 
   HostRef host_;
+  bool pure_;
   Avals in_, out_;
   int64_t size_;
   Ints mapped_;

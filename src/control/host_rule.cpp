@@ -103,8 +103,9 @@ void check_batching(const Host& host, bool batched, const char* what) {
 
 // ---- the rule
 
-HostRule::HostRule(HostRef host, Avals in, Avals out, int64_t size, Ints mapped)
+HostRule::HostRule(HostRef host, bool pure, Avals in, Avals out, int64_t size, Ints mapped)
     : host_(std::move(host)),
+      pure_(pure),
       in_(std::move(in)),
       out_(std::move(out)),
       size_(size),
@@ -155,7 +156,7 @@ Tracers HostRule::call(Context& cx, Operands args, bool state) const {
   Trace& at = args.empty() ? cx.top().home() : home_of(cx, args);
   ParamsRef params = cx.session().params().make(
       host_call_p.sig,
-      {Object(host_), mapped_, host_->name(), types_param(out_), host_->pure, size_, state});
+      {Object(host_), mapped_, host_->name(), types_param(out_), pure_, size_, state});
   return bind_at(at, host_call_p, args, params);
 }
 
@@ -218,8 +219,8 @@ void check_linked(const Params& params, const Host& host) {
 }
 
 Tracers host_call(const HostRef& host, Context& cx, Trace& at, Operands args, const Avals& out) {
-  auto rule =
-      make_ref<const HostRule>(host, avals_of(args), out, int64_t(-1), Ints(args.size(), 0));
+  auto rule = make_ref<const HostRule>(host, host->pure, avals_of(args), out, int64_t(-1),
+                                       Ints(args.size(), 0));
   return custom_vjp_call(RuleRef(rule), cx, args, at);
 }
 

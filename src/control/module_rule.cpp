@@ -59,7 +59,7 @@ class ModuleRule final : public CustomRule {
   const JaxprRef& need(const JaxprRef& j, const char* function) const {
     if (rule_.form != Saved::whole)
       fail(Code::no_rule, rule_.name,
-           ": the program was saved without its rules; it cannot be differentiated");
+           ": the program was saved without its derivative; it cannot be differentiated");
     if (!j)
       fail(Code::no_rule, rule_.name, ": has no ", function, "; it cannot be differentiated so");
     return j;

@@ -107,7 +107,7 @@ class Decoder {
 
   void read_aval() {
     auto dtype = DType(in_.below(uint64_t{1} << 31, "the dtype"));
-    if (!is_public(dtype)) in_.refuse("no such dtype: ", int32_t(dtype));
+    if (!is_valid(dtype)) in_.refuse("no such dtype: ", int32_t(dtype));
     Shape shape;
     in_.list([&] {
       shape.push_back(
@@ -119,6 +119,8 @@ class Decoder {
   Aval aval() { return avals_[in_.below(avals_.size(), "type")]; }
 
   Array elements(Aval aval) {
+    if (aval->dtype == DType::opaque)
+      return Array::allocate(session_, aval);  // null, without bytes
     std::string_view piece = in_.piece(aval->bytes());
     if (aval->dtype == DType::boolean)
       for (char c : piece)
@@ -134,7 +136,10 @@ class Decoder {
     auto j = make_ref<Jaxpr>(session_);
     Done done;
     in_.list([&] { j->constvars.push_back(j->add_var(aval())); });
-    for (Var v : j->constvars) j->consts.push_back(elements(j->vars[v]));
+    for (Var v : j->constvars) {
+      if (j->vars[v]->dtype == DType::opaque) in_.refuse("a constant is a reference");
+      j->consts.push_back(elements(j->vars[v]));
+    }
     in_.list([&] { j->add_input(aval()); });
     in_.list([&] {
       Aval type = aval();
@@ -252,7 +257,8 @@ class Decoder {
       case ParamKind::dtype: return dtype(false);
       case ParamKind::dtype_or_none: return dtype(true);
       case ParamKind::none: return {};
-      case ParamKind::word: return in_.text();
+      case ParamKind::word:
+      case ParamKind::text: return in_.text();
       case ParamKind::flags:
       case ParamKind::bools: return truths();
       case ParamKind::jaxpr: return Object(held(done));

@@ -21,6 +21,7 @@ class Writer {
   void signed_number(int64_t x) { number(fold(x)); }
   void text(std::string_view s) { number(s.size()), out_ += s; }
   void elements(const Array& a) {
+    if (a.aval()->dtype == DType::opaque) return refuse_references(a);
     size_t bytes = a.aval()->bytes(), at = out_.size();
     out_.resize(at + bytes);
     copy_elements(out_.data() + at, a.data<char>(), bytes, size_of(a.aval()->dtype));
@@ -34,6 +35,13 @@ class Writer {
   void append(const Writer& other) { out_ += other.out_; }
 
  private:
+  // Null ones, which stand for those of a branch that makes none, need no bytes.
+  static void refuse_references(const Array& a) {
+    if (a.aval()->ndim() || *a.data<const void*>())
+      fail(Code::invalid_argument,
+           "save: the program holds the state of a host function, which is of this process; save "
+           "the function, and differentiate what is loaded");
+  }
   std::string out_;
 };
 

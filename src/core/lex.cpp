@@ -180,7 +180,8 @@ std::string quoted(std::string_view word) {
 }
 
 bool is_bare(std::string_view word) {
-  if (word.empty() || word[0] == '\'' || word[0] == ' ' || word.find('"') != word.npos) return false;
+  if (word.empty() || word[0] == '\'' || word[0] == ' ' || word.find('"') != word.npos)
+    return false;
   for (unsigned char c : word)
     if (c < 0x20 || c == 0x7f) return false;
   std::string text = std::string(word) + "\n]";

@@ -1,6 +1,7 @@
 // Saved programs: what one session wrote, another computes with, differentiates and transforms as
 // the original does. The rules differ from the true derivatives, so that one sees which was used.
 
+#include "../conformance/host.hpp"
 #include "../conformance/loops.hpp"
 
 namespace conformance {
@@ -321,7 +322,7 @@ TEST(SaveLoad, without_rules_nothing_is_differentiated) {
     auto* g = jaxvjp_function_of(there, loaded(there, data));
     EXPECT_TRUE(same(there, jaxvjp_call1(there, g, y), jaxvjp_call1(there, jit(there, g), y)));
     EXPECT_TRUE(fails(there, jaxvjp_call1(there, jaxvjp_grad(there, g, NULL), y), JAXVJP_NO_RULE,
-                      {"without its rules"}));
+                      {"without its derivative"}));
     EXPECT_TRUE(fails(there, jaxvjp_jvp(there, g, &y, &y, 1, &tangent), JAXVJP_NO_RULE));
     auto again = saved(there, jaxvjp_make_jaxpr(there, g, &y, 1));  // it stays so
     auto* h = jaxvjp_function_of(there, loaded(there, again));
@@ -484,6 +485,117 @@ jaxvjp_function* from_texts(jaxvjp_context* cx, const char* primal, const char* 
 constexpr const char* sin_text = "{ lambda ; a:f64[]. let b:f64[] = sin a in (b,) }";
 constexpr const char* sin_fwd = "{ lambda ; a:f64[]. let b:f64[] = sin a in (b, a) }";
 constexpr const char* sin_bwd = "{ lambda ; a:f64[] b:f64[]. let c:f64[] = mul a b in (c,) }";
+
+// What is saved names a host function, and calls that of the session that loads it: its value, its
+// derivatives, loops, branches and batches.
+TEST(SaveLoad, host_functions_are_linked_by_name) {
+  const auto programs =
+      std::vector<std::function<jaxvjp_function*(jaxvjp_context*, jaxvjp_function*)>>{
+          [](auto, auto f) { return f; }, [](auto cx, auto f) { return grad(cx, f); },
+          [](auto cx, auto f) {  // a branch without the call keeps no state
+            return grad(cx, scalar_function(cx, [f](auto cx, auto x) {
+                          return cond(
+                              cx, jaxvjp_gt(cx, x, num(cx, 1)),
+                              [f](auto cx, auto x) { return jaxvjp_call1(cx, f, x); },
+                              [](auto cx, auto x) { return scale(cx, 7, x); }, x);
+                        }));
+          },
+          [](auto cx, auto f) {
+            return scalar_function(cx, [f](auto cx, auto x) {
+              const Body body = [f](auto cx, auto c, auto) -> Step {
+                return {jaxvjp_call1(cx, f, c), jaxvjp_none(cx)};
+              };
+              return jaxvjp_get(cx, scan(cx, body, x, jaxvjp_none(cx), 3), 0);
+            });
+          }};
+  for (const auto& program : programs)
+    for (int32_t flags : {JAXVJP_SAVE_RULES, JAXVJP_SAVE_TEXT}) {
+      Context cx, other;
+      auto made = [&](jaxvjp_context* cx) {
+        return program(cx, host_function(cx, "opaque", opaque_square()));
+      };
+      const std::string data = saved(cx, make_jaxpr(cx, made(cx), {spec(cx, {})}), flags);
+      ASSERT_TRUE(no_error(cx));
+      EXPECT_TRUE(fails(other, loaded(other, data), JAXVJP_UNLINKED, {"opaque"}));
+      auto* j = loaded(other, data, {host_function(other, "opaque", opaque_square())});
+      ASSERT_TRUE(no_error(other));
+      auto *original = made(cx), *again = jaxvjp_function_of(other, j);
+      for (double x : {0.5, 3.}) {
+        EXPECT_EQ(numbers(other, jaxvjp_call1(other, again, num(other, x))),
+                  numbers(cx, jaxvjp_call1(cx, original, num(cx, x))));
+        EXPECT_EQ(numbers(other, jaxvjp_call1(other, vmap(other, jit(other, again), {}),
+                                              vec(other, {x, 2 * x}))),
+                  numbers(cx, jaxvjp_call1(cx, vmap(cx, original, {}), vec(cx, {x, 2 * x}))));
+      }
+    }
+}
+
+TEST(SaveLoad, a_loaded_host_function_is_differentiated) {
+  Context cx, other;
+  auto* f = host_function(cx, "opaque", opaque_square());
+  auto* sine =
+      scalar_function(cx, [f](auto cx, auto x) { return jaxvjp_call1(cx, f, jaxvjp_sin(cx, x)); });
+  const std::string data = saved(cx, make_jaxpr(cx, sine, {spec(cx, {})}));
+  auto* j = loaded(other, data, {host_function(other, "opaque", opaque_square())});
+  auto* slope = grad(other, jaxvjp_function_of(other, j));
+  const double at = 0.5, expected = 10 * std::sin(at) * std::cos(at);
+  EXPECT_TRUE(near(other, jaxvjp_call1(other, slope, num(other, at)), expected));
+  EXPECT_TRUE(fails(other, jaxvjp_call1(other, grad(other, slope), num(other, at)), JAXVJP_NO_RULE,
+                    {"opaque", "order 2"}));
+}
+
+TEST(SaveLoad, a_host_function_that_does_not_fit) {
+  Context cx, other;
+  auto* f = host_function(cx, "opaque", opaque_square());
+  const std::string value = saved(cx, make_jaxpr(cx, f, {spec(cx, {})}));
+  const std::string slope = saved(cx, make_jaxpr(cx, grad(cx, f), {spec(cx, {})}));
+  auto with = [&](int32_t flags, bool bwd = true) {
+    HostRule rule = opaque_square();
+    rule.flags = flags;
+    if (!bwd) rule.bwd = nullptr;
+    return host_function(other, "opaque", rule);
+  };
+  EXPECT_TRUE(
+      fails(other, loaded(other, value, {with(0)}), JAXVJP_INVALID_ARGUMENT, {"opaque", "PURE"}));
+  const int32_t saving = JAXVJP_HOST_PURE | JAXVJP_HOST_SAVE_INPUTS;
+  EXPECT_TRUE(fails(other, loaded(other, slope, {with(saving)}), JAXVJP_INVALID_ARGUMENT,
+                    {"opaque", "saves"}));
+  EXPECT_TRUE(fails(other, loaded(other, slope, {with(JAXVJP_HOST_PURE, false)}),
+                    JAXVJP_INVALID_ARGUMENT, {"opaque", "bwd"}));
+  auto* twice = with(JAXVJP_HOST_PURE);
+  EXPECT_TRUE(
+      fails(other, loaded(other, value, {twice, twice}), JAXVJP_INVALID_ARGUMENT, {"opaque"}));
+}
+
+double seven_times(unsigned, const double* x, double* grad, void*) {
+  if (grad) grad[0] = 7;
+  return x[0];
+}
+
+TEST(SaveLoad, adapters_are_linked_by_name) {
+  Context cx, other;
+  auto* f = jaxvjp_from_value_grad(cx, "seven", seven_times, nullptr, nullptr);
+  const std::string data = saved(cx, make_jaxpr(cx, f, {spec(cx, {1})}));
+  ASSERT_TRUE(no_error(cx));
+  EXPECT_TRUE(fails(other, loaded(other, data), JAXVJP_UNLINKED, {"seven"}));
+  auto* g = jaxvjp_from_value_grad(other, "seven", seven_times, nullptr, nullptr);
+  auto* again = jaxvjp_function_of(other, loaded(other, data, {g}));
+  EXPECT_TRUE(near(other, jaxvjp_call1(other, again, vec(other, {3})), 3.0));
+  EXPECT_TRUE(near(other, jaxvjp_call1(other, grad(other, again), vec(other, {3})), {7}));
+}
+
+// A state is of this process: a pullback that holds one cannot be saved.
+TEST(SaveLoad, a_state_cannot_be_saved) {
+  Context cx;
+  auto* f = host_function(cx, "opaque", opaque_square());
+  jaxvjp_function* pullback = nullptr;
+  vjp(cx, f, {num(cx, 3)}, &pullback);
+  auto* j = make_jaxpr(cx, pullback, {spec(cx, {})});
+  ASSERT_TRUE(no_error(cx));
+  size_t bytes = 0;
+  EXPECT_TRUE(
+      fails(cx, jaxvjp_save(cx, j, JAXVJP_SAVE_RULES, &bytes), JAXVJP_INVALID_ARGUMENT, {"state"}));
+}
 
 TEST(FromJaxprs, a_rule_that_is_text) {
   Context cx, there;

@@ -155,7 +155,7 @@ TEST(ConformanceQ, Q1_prints_once_under_checkpoint) {
                 [=](auto cx) { return checkpointed(cx, loop(cx, loud_sine)); }, two,
                 {"x 2", "x 2", "x 2"});
   expect_prints("checkpoint of a rule", [=](auto cx) { return checkpointed(cx, loud_rule(cx)); },
-                two, {"fwd 2", "bwd 2 1"});
+                two, {"primal 2", "bwd 2 1"});
 }
 
 // A bwd that runs on zeros too does so wherever it is. (This one gives 10 for a cotangent of 0.)

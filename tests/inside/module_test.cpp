@@ -164,17 +164,23 @@ TEST(Module, counts_are_not_believed) {
   EXPECT_FALSE(accepted(large.number(uint64_t{1} << 40).number(0).number(0).module()));
 }
 
-// Arrays of references are made by the library alone: bytes would be pointers.
+// References are made by the library alone: bytes would be pointers. A null one has none.
 TEST(Module, references_are_refused) {
-  auto types = [](jv::DType dtype) {
+  auto module = [](jv::DType dtype, size_t n_bytes, bool constant) {
     Bytes b;
     b.number(0).number(1).number(uint64_t(dtype)).number(0);  // no primitives, one type
     b.number(0).number(1);                                    // no rules, one jaxpr
-    for (int i = 0; i < 5; ++i) b.number(0);
+    if (!constant) b.number(0).number(0);
+    b.number(1).number(0);  // a constant or a literal
+    for (size_t i = 0; i < n_bytes; ++i) b.number(0);
+    for (int i = 0; i < (constant ? 4 : 2); ++i) b.number(0);
     return b.number(0).number(1).number(0).module();
   };
-  EXPECT_TRUE(accepted(types(jv::DType::f64)));
-  EXPECT_FALSE(accepted(types(jv::DType::opaque)));
+  for (bool constant : {false, true}) EXPECT_TRUE(accepted(module(jv::DType::f64, 8, constant)));
+  EXPECT_TRUE(accepted(module(jv::DType::opaque, 0, false)));
+  EXPECT_FALSE(accepted(module(jv::DType::opaque, 8, false)));
+  EXPECT_FALSE(accepted(module(jv::DType::opaque, 0, true)));
+  EXPECT_FALSE(accepted(module(jv::DType::opaque, 8, true)));
 }
 
 // Jaxpr i calls the one before `uses` times.
