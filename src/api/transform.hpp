@@ -39,6 +39,17 @@ int64_t residual_source(const Function& f, size_t i);
 FunctionRef linear_map(View& cx, std::string name, const Linearized& l, const Tree& tree,
                        std::span<const Aval> avals);
 
+// f linearized at its arguments: those leaves that are floats, of the arguments that `wanted`
+// marks.
+struct LinearizedCall {
+  Linearized flat;
+  Tree out;
+  FlatArgs args;
+  Flags perturbed;
+};
+LinearizedCall linearize_call(View& cx, Function& f, Args args, const Flags& wanted,
+                              const char* verb);
+
 // A cotangent or tangent for a port of known structure and types: its leaves, null where zero.
 // `what` names it in errors, `tree` and `types` are the codes of a wrong structure and of a wrong
 // type.

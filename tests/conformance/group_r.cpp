@@ -14,7 +14,9 @@ struct WithPullback {
 };
 using GradientFn = std::function<WithPullback(jaxvjp_context*, Args)>;
 
-jaxvjp_function* custom_gradient(jaxvjp_context* cx, GradientFn f) {
+// What the pullback gives beyond the cotangents is emitted under these names.
+jaxvjp_function* custom_gradient(jaxvjp_context* cx, GradientFn f,
+                                 std::vector<const char*> emitted = {}) {
   return custom_vjp(
       cx, "f",
       {.fwd = [f](auto cx, auto args) -> Fwd {
@@ -27,9 +29,11 @@ jaxvjp_function* custom_gradient(jaxvjp_context* cx, GradientFn f) {
          return {r.out, jaxvjp_from_function(cx, leaf)};
        },
        .bwd =
-           [](auto cx, auto residual, auto ct, auto slots) {
+           [emitted](auto cx, auto residual, auto ct, auto slots) {
              jaxvjp_value* cts = jaxvjp_call1(cx, jaxvjp_as_function(cx, residual), ct);
              for (size_t i = 0; i < slots.n; ++i) slots[i] = jaxvjp_get(cx, cts, i);
+             for (size_t i = 0; i < emitted.size(); ++i)
+               jaxvjp_emit(cx, emitted[i], jaxvjp_get(cx, cts, slots.n + i));
            }});
 }
 
@@ -120,6 +124,29 @@ TEST(ConformanceR, R3_closing_over_arrays) {
   for (auto [g, how] : eager_and_jit(cx, grad(cx, f))) {
     SCOPED_TRACE(how);
     EXPECT_TRUE(near(cx, jaxvjp_call1(cx, g, x), {3, 4 * std::cos(1.0), 5 * std::cos(2.0)}));
+  }
+}
+
+TEST(ConformanceR, R4_with_side_outputs) {
+  Context cx;
+  auto* f = custom_gradient(
+      cx,
+      [](auto cx, auto args) -> WithPullback {
+        jaxvjp_value *x = args[0], *y = args[1];
+        return {jaxvjp_mul(cx, x, y), [x, y](auto, auto ct) { return std::vector{y, x, ct, x}; }};
+      },
+      {"ct_out", "x"});
+  auto* pulled = function(cx, "pulled", [f](auto cx, auto args) {
+    jaxvjp_function* pullback = nullptr;
+    jaxvjp_vjp(cx, f, args.items, args.n, &pullback);
+    return jaxvjp_call_emitted(cx, pullback, num(cx, 1));
+  });
+  jaxvjp_value *x = num(cx, 3), *y = num(cx, 4);
+  jaxvjp_value* logs = dict(cx, {{"f", dict(cx, {{"ct_out", num(cx, 1)}, {"x", x}})}});
+  jaxvjp_value* expected = tuple(cx, {tuple(cx, {y, x}), logs});
+  for (auto [g, how] : eager_and_jit(cx, pulled)) {
+    SCOPED_TRACE(how);
+    EXPECT_TRUE(same(cx, jaxvjp_call2(cx, g, x, y), expected));
   }
 }
 
