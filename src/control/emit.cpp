@@ -11,6 +11,7 @@ void Emissions::add(Emission e) {
     if (other.rule == e.rule && other.name == e.name)
       fail(Code::invalid_argument, "emit: '", e.name, "' of custom rule ", e.rule,
            " is there already; a name stands for one value of a backward pass");
+  e.types = avals_of(e.leaves);
   all.push_back(std::move(e));
 }
 
@@ -31,10 +32,8 @@ void EmittedInside::arrange_as(const EmittedInside& o) {
   std::vector<Emission> arranged;
   for (const Emission& want : o.inside_.all)
     for (Emission& e : inside_.all) {
-      Avals a = avals_of(want.leaves), b = avals_of(e.leaves);
-      if (e.rule == want.rule && e.name == want.name && e.tree.get() == want.tree.get() &&
-          std::equal(a.begin(), a.end(), b.begin(), b.end()))
-        arranged.push_back(e);
+      bool same = e.rule == want.rule && e.name == want.name && e.tree.get() == want.tree.get();
+      if (same && e.types == want.types) arranged.push_back(e);
     }
   if (arranged.size() != o.inside_.all.size() || arranged.size() != inside_.all.size())
     fail(Code::effect, "cond: the branches' rules emit different values, and which branch runs is ",

@@ -10,6 +10,8 @@ struct Emission {
   std::string rule, name;
   Tree tree;
   Tracers leaves;
+  Avals types =
+      {};  // the leaves' types, which `add` fills in: their trace may end before they are asked
 };
 
 // What is emitted while one linear jaxpr is transposed. Context::emissions is where it goes.

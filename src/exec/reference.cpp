@@ -40,7 +40,7 @@ class Run {
   }
 
   void eval(const Eqn& e, std::span<const Array> in, Small<Array, 2>& out) {
-    std::span<const Aval> types(&j_.vars[e.first_result], e.n_results);
+    std::span<const Aval> types(j_.vars.data() + e.first_result, e.n_results);
     evaluate(*e.primitive, {*j_.session, in, *e.params, types, {out.data(), out.size()}});
     if (cx_.check_nans) check_nans(*e.primitive, in, out);
   }

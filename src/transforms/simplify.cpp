@@ -112,7 +112,7 @@ class Rewriter {
   void copy(const Eqn& e, uint32_t location, bool rewrite) {
     Small<Atom, 4> in;
     for (Atom a : old_.operands(e)) in.push_back(atom(a));
-    std::span<const Aval> out(&old_.vars[e.first_result], e.n_results);
+    std::span<const Aval> out(old_.vars.data() + e.first_result, e.n_results);
     rewrite = rewrite && !has_effects(e);
     if (rewrite && reuse(e, in, out)) {
       changed_ = true;

@@ -57,7 +57,7 @@ inline HostCounts& counts(void* user) {
   return rule(user).counts ? *rule(user).counts : rule(user).own;
 }
 inline void keep(void* user, double number, void** state) {
-  if (std::isnan(number)) return;
+  if (std::isnan(number) || !rule(user).bwd) return;
   ++counts(user).states;
   *state = new State{number, rule(user).counts};
 }
