@@ -512,9 +512,9 @@ jaxvjp_custom_jvp(jaxvjp_context *cx, const char *name, jaxvjp_call_fn primal, j
 /* A function with a rule for vmap, honoured under every mixture of transformations. Forward mode goes through the rule: it is
  * differentiated as it stands. Reverse mode is NO_TRANSPOSE: a rule of both kinds is a jaxvjp_custom_vjp with the option
  * `batch`, whose fwd and bwd are mapped as they stand. (fwd that calls jaxvjp_self meets the batching rule there.) Under a
- * vmap of a derivative in forward mode the rule may be asked about one example, with nothing batched. `name` and destroy as
- * for custom_vjp; what the primal captures, and other values of inner transformations, are not the rule's to know: pass them
- * as arguments (CLOSURE_DIFF, NO_RULE). */
+ * vmap of a derivative in forward mode (jaxvjp_jacfwd is one) the rule may be asked about one example, with nothing batched.
+ * `name` and destroy as for custom_vjp; what the primal captures, and other values of inner transformations, are not the
+ * rule's to know: pass them as arguments (CLOSURE_DIFF, NO_RULE). */
 JAXVJP_API(jaxvjp_function *)
 jaxvjp_custom_vmap(jaxvjp_context *cx, const char *name, jaxvjp_call_fn primal, jaxvjp_batch_fn batch, void *user,
                    jaxvjp_destroy_fn destroy);
@@ -762,8 +762,8 @@ JAXVJP_API(int32_t) jaxvjp_emit(jaxvjp_context *cx, const char *name, jaxvjp_val
 /* Calls a pullback (INVALID_ARGUMENT for any other function): (what jaxvjp_call returns, what was emitted). The latter is a
  * dict of rules' names, of dicts of emitted names. What a rule in a scan emits is stacked along axis 0 by the step of the
  * forward pass, and what one under vmap emits along the mapped axis; jit and checkpoint pass it on. In cond all branches
- * must emit the same names and types (EFFECT), and the one that ran gives the values. (A while_loop has no backward
- * pass.) */
+ * must emit the same names and types (EFFECT), and the one that ran gives the values; where vmap maps the index all run, and
+ * must emit other names (INVALID_ARGUMENT). (A while_loop has no backward pass.) */
 JAXVJP_API(jaxvjp_value *) jaxvjp_call_emitted(jaxvjp_context *cx, jaxvjp_function *pullback, jaxvjp_value *ct);
 
 /* ------------------------------------------------------------------------------------------- jaxprs */
@@ -792,9 +792,10 @@ enum {
  * too; a rule that calls itself still does. Frozen callbacks have seen every floating argument perturbed, every slot needed
  * and no symbolic zero: what is loaded computes with zeros where the original sees a symbolic one, and asks is_perturbed and
  * is_needed no more. A rule that looks at numbers cannot be frozen: CONCRETE, with its name. What fwd keeps besides arrays
- * is built into bwd. Host functions and rules for vmap (custom_vmap) are saved by name, and so is a rule that is known by
- * name alone (of a parsed program). INVALID_ARGUMENT where the program holds half of a derivative (of jaxvjp_linearize), the
- * state of a host function (of a pullback), or a rule uses a value of an enclosing trace. */
+ * is built into bwd. Host functions are saved by name, and so is a rule that is known by name alone (of a parsed program).
+ * Rules for vmap (custom_vmap) are left out, and vmap of what is loaded is NO_RULE where they are not given; what bwd emits
+ * is left out. INVALID_ARGUMENT where the program holds a probe, half of a derivative (of jaxvjp_linearize), or the state of
+ * a host function (of a pullback), or a rule uses a value of an enclosing trace. */
 JAXVJP_API(const void *) jaxvjp_save(jaxvjp_context *cx, jaxvjp_jaxpr *j, int32_t flags, size_t *bytes);
 /* The program that jaxvjp_save wrote, as bytes or as text. `functions` stand in for the rules of their names: custom_vjp or
  * custom_jvp functions, with all that they are, for calls of the same kind; and they are the host functions and rules for

@@ -19,6 +19,10 @@ class AdaptedHost : public Host {
     label = derivative ? name + "_with_derivative" : name;
     pure = loops = true;
   }
+  const char* no_bwd() const override {
+    return "what it computes beside its value has no derivative; derivatives of order 2 need a "
+           "traced rule";
+  }
   void bwd(Context&, const HostBatch*, std::span<void* const>, const HostBuffers&,
            const HostBuffers&, const HostBuffers&, const HostBuffers&) const override {}
 
@@ -185,8 +189,9 @@ class AdaptedFunction final : public BaseFunction {
  private:
   void check(Args args, Operands leaves) const {
     if (leaves.size() != args.size() || args.empty() || (!elementwise_ && args.size() != 1))
-      fail(Code::invalid_argument, name(), ": takes ", elementwise_ ? "arrays" : "one array",
-           ", got ", args.size(), " arguments with ", leaves.size(), " arrays");
+      fail(Code::invalid_argument, name(), ": takes ",
+           elementwise_ ? "arrays, one an argument" : "one array", "; got ", args.size(),
+           " arguments, which hold ", leaves.size(), " arrays");
     for (const Tracer& t : leaves) {
       if (t.dtype() != DType::f64)
         fail(Code::dtype, name(), ": takes f64, got ", to_string(t.aval()));

@@ -89,8 +89,7 @@ class Linker {
       const std::string& name = row ? module_->rules[callee.slot()].name : callee.name();
       if (dynamic_cast<const Host*>(&callee)) return link_host(e, values, name);
       Function* f = callee.saved() == Saved::by_name ? given(name) : nullptr;
-      if (f) call_instead(at, e, values, name, row ? arguments(callee.slot()) : leaves(e), *f);
-      return f != nullptr;
+      return f && call_instead(at, e, values, name, row ? arguments(callee.slot()) : leaves(e), *f);
     });
   }
 
@@ -114,8 +113,9 @@ class Linker {
     return {e.n_operands - consts, cx_.session().trees().leaf()};
   }
 
-  // The equation that calling the function records, in the place of this one.
-  void call_instead(const Jaxpr& at, Eqn& e, std::vector<Param>& values, const std::string& name,
+  // The equation that calling the function records, in the place of this one. A function with a
+  // derivative may have the rule for vmap inside: then its own call is replaced, with all in it.
+  bool call_instead(const Jaxpr& at, Eqn& e, std::vector<Param>& values, const std::string& name,
                     std::span<const Tree> arguments, Function& f) {
     size_t n = 0;
     for (const Tree& t : arguments) n += t->n_leaves;
@@ -123,6 +123,9 @@ class Linker {
     for (Atom a : at.operands(e).subspan(e.n_operands - n)) in.push_back(at.aval(a));
     StagedCall call = stage_call(cx_, f, arguments, in, "load");
     const Jaxpr& j = *call.closed.jaxpr;
+    bool inside = dynamic_cast<const VmapRule*>(callee_of(*e.params)) && j.eqns.size() == 1 &&
+                  j.eqns[0].primitive != e.primitive;
+    if (inside) return false;
     if (!call.closed.captured.empty())
       fail(Code::invalid_argument, "load: ", name,
            " uses arrays of its own where it is not differentiated, which a saved program has no "
@@ -139,6 +142,7 @@ class Linker {
     values = j.eqns[0].params->values;
     e.first_operand += e.n_operands - uint32_t(n);
     e.n_operands = uint32_t(n);
+    return true;
   }
 
   static std::vector<Atom> inputs(const Jaxpr& j) {

@@ -118,7 +118,6 @@ class RefusingRule final : public VmapRule {
   RefusingRule(std::string name, const char* why, size_t slot = no_slot)
       : name_(std::move(name)), why_(why), slot_(slot) {}
   const std::string& name() const override { return name_; }
-  Saved saved() const override { return Saved::by_name; }
   size_t slot() const override { return slot_; }
   Tracers primal(Context&, Operands) const override { refuse(); }
   Small<Mapped, 2> batch(Context&, int64_t, std::span<const Mapped>) const override { refuse(); }
@@ -258,7 +257,7 @@ Pruned vmap_dce(Session& session, const Params& params, std::span<const bool> us
 
 Object unlinked(const std::string& name, size_t slot) {
   return make_ref<const RefusingRule>(
-      name, "the program was read from text, which does not hold its batching rule", slot);
+      name, "the program was saved or printed, which leaves its batching rule out", slot);
 }
 
 }  // namespace

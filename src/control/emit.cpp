@@ -9,8 +9,10 @@ namespace jv {
 void Emissions::add(Emission e) {
   for (const Emission& other : all)
     if (other.rule == e.rule && other.name == e.name)
-      fail(Code::invalid_argument, "emit: '", e.name, "' of custom rule ", e.rule,
-           " is there already; a name stands for one value of a backward pass");
+      fail(
+          Code::invalid_argument, "emit: '", e.name, "' of custom rule ", e.rule,
+          " is there already; a name stands for one value of a backward pass, also where a mapped ",
+          "cond runs all its branches");
   e.types = avals_of(e.leaves);
   all.push_back(std::move(e));
 }

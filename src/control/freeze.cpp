@@ -43,8 +43,8 @@ class Freezer {
     constexpr size_t max_rules = 4096;
     if (!callee_of(*e.params))
       fail(Code::invalid_argument, e.primitive->name,
-           ": what it holds is of this process and cannot be saved; of a derivative that is half "
-           "done, save the function, and differentiate what is loaded");
+           ": what it holds is of this process and cannot be saved: the callback of a probe; or a "
+           "derivative that is half done (save the function, and differentiate what is loaded)");
     const Callee& callee = *callee_of(*e.params);
     size_t n = e.params->signature->find("num_consts");
     size_t consts = n < e.params->values.size() ? size_t(e.params->integer("num_consts")) : 0;
@@ -77,7 +77,8 @@ class Freezer {
     r.n_out = call.out.size();
     describe_arguments(call, r);
     auto* rule = dynamic_cast<const CustomRule*>(call.callee.get());
-    r.form = !rule ? Saved::by_name : rules_ ? rule->saved() : Saved::without;
+    bool for_vmap = dynamic_cast<const VmapRule*>(call.callee.get());
+    r.form = for_vmap || (rule && !rules_) ? Saved::without : call.callee->saved();
     if (rule) r.symbolic_zeros = rule->symbolic_zeros(), r.run_on_zero = rule->run_on_zero();
     if (r.form != Saved::whole) return r;
     try {

@@ -25,6 +25,8 @@ class Host : public Callee {
   const std::string& name() const override { return label; }
   Saved saved() const override { return Saved::by_name; }
 
+  virtual const char* no_bwd() const { return "a host function without a bwd has no derivative"; }
+
   std::string label;
   bool pure = false;          // may be dropped, and run again
   bool saves_inputs = false;  // for bwd

@@ -128,8 +128,7 @@ CustomRule::Residuals HostRule::residuals(Operands args, Operands results) const
 }
 
 void HostRule::check_bwd() const {
-  if (!host_->has_bwd && n_floats(out_))
-    fail(Code::no_rule, host_->name(), ": a host function without a bwd has no derivative");
+  if (!host_->has_bwd && n_floats(out_)) fail(Code::no_rule, host_->name(), ": ", host_->no_bwd());
 }
 
 Tracers HostRule::bwd(Context& cx, const Residuals& residuals, Operands cts,
@@ -149,7 +148,7 @@ Tracers HostRule::bwd(Context& cx, const Residuals& residuals, Operands cts,
 }
 
 void HostRule::jvp(Context&, Operands, Operands, Tracers&, Tracers&) const {
-  fail(Code::no_rule, host_->name(), ": a host function without a bwd has no derivative");
+  fail(Code::no_rule, host_->name(), ": ", host_->no_bwd());
 }
 
 Tracers HostRule::call(Context& cx, Operands args, bool state) const {

@@ -35,6 +35,7 @@ class ImplicitRule : public CustomRule {
 
   const std::string& name() const final { return name_; }
   bool has_forward() const final { return true; }
+  bool has_reverse() const override { return false; }
   Residuals fwd(Context&, Operands, std::span<const bool>, Tracers&) const final { refuse(); }
   Tracers bwd(Context&, const Residuals&, Operands, std::span<const Aval>,
               std::span<const bool>) const final {

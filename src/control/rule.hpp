@@ -47,6 +47,7 @@ class VmapRule : public CallRule {
   // The results for `size` examples, of arguments some of which are mapped; none may be, where
   // another vmap maps what comes out.
   virtual Small<Mapped, 2> batch(Context& cx, int64_t size, std::span<const Mapped> args) const = 0;
+  Saved saved() const override { return Saved::by_name; }
 };
 using VmapRuleRef = Ref<const VmapRule>;
 

@@ -597,6 +597,52 @@ TEST(SaveLoad, a_state_cannot_be_saved) {
       fails(cx, jaxvjp_save(cx, j, JAXVJP_SAVE_RULES, &bytes), JAXVJP_INVALID_ARGUMENT, {"state"}));
 }
 
+int32_t hundredfold(jaxvjp_context* cx, void*, int64_t, jaxvjp_value* const* args, size_t,
+                    jaxvjp_value** out, jaxvjp_value** batched) {
+  *out = scale(cx, 100, args[0]);
+  *batched = jaxvjp_number(cx, 1);
+  return jaxvjp_failed(cx);
+}
+int32_t twofold(jaxvjp_context* cx, void*, jaxvjp_value* const* args, size_t, jaxvjp_value** out) {
+  *out = scale(cx, 2, args[0]);
+  return jaxvjp_failed(cx);
+}
+
+// A rule for vmap stays at home: the loaded program is mapped by the one that is given, or refused.
+TEST(SaveLoad, rules_for_vmap) {
+  Context cx, other;
+  auto made = [](jaxvjp_context* cx) {
+    return jaxvjp_custom_vmap(cx, "twofold", twofold, hundredfold, nullptr, nullptr);
+  };
+  const std::string data = saved(cx, make_jaxpr(cx, made(cx), {spec(cx, {})}));
+  auto* alone = jaxvjp_function_of(other, loaded(other, data));
+  EXPECT_TRUE(near(other, jaxvjp_call1(other, alone, num(other, 3)), 6.0));
+  EXPECT_TRUE(fails(other, jaxvjp_call1(other, vmap(other, alone, {}), vec(other, {1, 2})),
+                    JAXVJP_NO_RULE, {"twofold"}));
+  auto* linked = jaxvjp_function_of(other, loaded(other, data, {made(other)}));
+  EXPECT_TRUE(
+      near(other, jaxvjp_call1(other, vmap(other, linked, {}), vec(other, {1, 2})), {100, 200}));
+}
+
+TEST(SaveLoad, solvers) {
+  Context cx, other;
+  auto* f = function(cx, "solution", [](auto cx, auto args) {
+    auto* step = function(cx, "step", [](auto cx, auto args) {  // x = cos(p x)
+      return jaxvjp_cos(cx, jaxvjp_mul(cx, args[0], args[1]));
+    });
+    return jaxvjp_fixed_point(cx, step, args[0], num(cx, 0.5), nullptr);
+  });
+  const std::string data = saved(cx, make_jaxpr(cx, f, {spec(cx, {})}));
+  ASSERT_TRUE(no_error(cx));
+  auto* g = jaxvjp_function_of(other, loaded(other, data));
+  for (auto of :
+       {+[](jaxvjp_context*, jaxvjp_function*f) { return f; },
+        +[](jaxvjp_context*cx, jaxvjp_function*f) { return grad(cx, f); },
+        +[](jaxvjp_context*cx, jaxvjp_function*f) { return jaxvjp_hessian(cx, f, nullptr); }})
+    EXPECT_EQ(numbers(other, jaxvjp_call1(other, of(other, g), num(other, 1))),
+              numbers(cx, jaxvjp_call1(cx, of(cx, f), num(cx, 1))));
+}
+
 TEST(FromJaxprs, a_rule_that_is_text) {
   Context cx, there;
   auto* rule = from_texts(cx, sin_text, sin_fwd, sin_bwd);
