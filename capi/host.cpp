@@ -95,14 +95,21 @@ void set_shape(UserHost& host, jaxvjp_host_shape_fn shape) {
 constexpr int32_t host_flags =
     JAXVJP_HOST_PURE | JAXVJP_HOST_SAVE_INPUTS | JAXVJP_HOST_SAVE_OUTPUTS | JAXVJP_HOST_VMAP_LOOP;
 
-template <class T>
-Ref<T> adapted(const char* name, void* data, jaxvjp_destroy_fn destroy, User& owned) {
-  auto f = make_ref<T>();
-  f->name = name ? name : "f";
-  f->data = data;
-  f->destroy = destroy;
-  owned.given();
-  return f;
+// A function of the user's, and who makes one of the library's of it.
+template <class T, class F, class Make>
+jaxvjp_function* adapt(jaxvjp_context* cx, const char* who, const char* name, F f, void* data,
+                       jaxvjp_destroy_fn destroy, Make&& make) {
+  User owned(data, destroy);
+  return guard(cx, who, no_function, [&](View& view) {
+    if (!f) fail_null("the function");
+    auto adapter = make_ref<T>();
+    adapter->name = name ? name : "f";
+    adapter->data = data;
+    adapter->destroy = destroy;
+    owned.given();
+    adapter->f = f;
+    return keep(view, make(view, adapter));
+  });
 }
 
 }  // namespace
@@ -140,35 +147,20 @@ jaxvjp_function* jaxvjp_host_function(jaxvjp_context* cx, const char* name,
 jaxvjp_function* jaxvjp_from_value_grad(jaxvjp_context* cx, const char* name,
                                         jaxvjp_value_grad_fn f, void* data,
                                         jaxvjp_destroy_fn destroy) {
-  User owned(data, destroy);
-  return guard(cx, "from_value_grad", no_function, [&](View& view) {
-    if (!f) fail_null("the function");
-    auto adapter = adapted<ValueGrad>(name, data, destroy, owned);
-    adapter->f = f;
-    return keep(view, from_value_grad(view, adapter));
-  });
+  return adapt<ValueGrad>(cx, "from_value_grad", name, f, data, destroy, from_value_grad);
 }
 
 jaxvjp_function* jaxvjp_from_residual_jacobian(jaxvjp_context* cx, const char* name, size_t m,
                                                jaxvjp_residual_jacobian_fn f, void* data,
                                                jaxvjp_destroy_fn destroy) {
-  User owned(data, destroy);
-  return guard(cx, "from_residual_jacobian", no_function, [&](View& view) {
-    if (!f) fail_null("the function");
-    auto adapter = adapted<ResidualJacobian>(name, data, destroy, owned);
-    adapter->f = f;
+  auto make = [m](View& view, const Ref<ResidualJacobian>& adapter) {
     adapter->m = m;
-    return keep(view, from_residual_jacobian(view, adapter));
-  });
+    return from_residual_jacobian(view, adapter);
+  };
+  return adapt<ResidualJacobian>(cx, "from_residual_jacobian", name, f, data, destroy, make);
 }
 
 jaxvjp_function* jaxvjp_from_partials(jaxvjp_context* cx, const char* name, jaxvjp_partials_fn f,
                                       void* data, jaxvjp_destroy_fn destroy) {
-  User owned(data, destroy);
-  return guard(cx, "from_partials", no_function, [&](View& view) {
-    if (!f) fail_null("the function");
-    auto adapter = adapted<Partials>(name, data, destroy, owned);
-    adapter->f = f;
-    return keep(view, from_partials(view, adapter));
-  });
+  return adapt<Partials>(cx, "from_partials", name, f, data, destroy, from_partials);
 }

@@ -171,7 +171,7 @@ class BoundRule final : public CustomRule {
     if (!out) unset(Code::callback, *rule_, "jvp rule", "output");
     if (!tangent) unset(Code::callback, *rule_, "jvp rule", "tangent");
     y = outputs(cx, x, *out, "jvp rule");
-    View view = inner_view(cx);
+    View view = view_of(cx);
     Avals y_avals = avals_of(y);
     std::string what = rule_->name + ": tangent_out of its jvp rule";
     read_port(view, {what.c_str(), Code::tree, Code::shape, Code::dtype}, *tangent, out->tree,
@@ -189,8 +189,6 @@ class BoundRule final : public CustomRule {
     Ref<const BoundRule> bound;
   };
 
-  static View inner_view(Context& cx) { return View(Ref<Root>(static_cast<Root*>(&cx))); }
-
   // Runs a callback that takes the arguments.
   template <class F>
   void call(Context& cx, StageTrace* staging, Operands args, RuleFrame frame, const char* role,
@@ -205,7 +203,7 @@ class BoundRule final : public CustomRule {
 
   void run(Context& cx, StageTrace* staging, RuleFrame* frame, const char* role,
            const std::function<int32_t(View&)>& f) const {
-    View outer = inner_view(cx);
+    View outer = view_of(cx);
     run_callback(outer, staging, frame, std::string(role) + " of custom rule " + rule_->name, f);
   }
 
@@ -232,7 +230,7 @@ class BoundRule final : public CustomRule {
     if (!residuals) unset(Code::fwd_unset, *rule_, "fwd", "residuals");
     out = outputs(cx, args, *result, "fwd");
     Residuals r;
-    View view = inner_view(cx);
+    View view = view_of(cx);
     flatten(view, *residuals, r.leaves);
     r.structure = residuals->tree;
     return r;
@@ -254,7 +252,7 @@ class BoundRule final : public CustomRule {
 
   // Outputs as leaves; their structure is remembered, and compared with what is known of it.
   Tracers outputs(Context& cx, Operands args, const Value& result, const char* role) const {
-    View view = inner_view(cx);
+    View view = view_of(cx);
     Tracers leaves;
     flatten(view, result, leaves);
     refuse_perturbed(args, leaves, role);
@@ -290,7 +288,7 @@ class BoundRule final : public CustomRule {
   }
 
   Tracers read_slots(Context& cx, std::span<const ValueRef> slots, const Flags& needed) const {
-    View view = inner_view(cx);
+    View view = view_of(cx);
     Tracers back;
     std::span<const Aval> avals = in_avals_;
     for (size_t i = 0; i < in_.size(); ++i) {

@@ -22,7 +22,7 @@ class BoundVmapRule final : public VmapRule {
   Tracers primal(Context& cx, Operands args) const override { return primal_->primal(cx, args); }
 
   Small<Mapped, 2> batch(Context& cx, int64_t size, std::span<const Mapped> args) const override {
-    View view(Ref<Root>(static_cast<Root*>(&cx)));
+    View view = view_of(cx);
     ValueRef out, flags;
     run(view, size, args, out, flags);
     Tracers leaves;

@@ -101,4 +101,7 @@ class View {
   size_t last_scope_ = 0;
 };
 
+// The caller's view, for who has its context alone: contexts are roots here.
+inline View view_of(Context& cx) { return View(Ref<Root>(static_cast<Root*>(&cx))); }
+
 }  // namespace jv

@@ -4,8 +4,6 @@
 
 namespace jv {
 
-static View view_of(Context& cx) { return View(Ref<Root>(static_cast<Root*>(&cx))); }
-
 void UserHost::fwd(Context& cx, const HostBatch* batch, const HostBuffers& in,
                    const HostBuffers& out, std::span<void*> states) const {
   View caller = view_of(cx);

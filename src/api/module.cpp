@@ -108,9 +108,7 @@ class Linker {
   std::vector<Tree> arguments(size_t slot) { return module_->rules[slot].arguments; }
   // Of a call whose rule text did not say.
   std::vector<Tree> leaves(const Eqn& e) {
-    size_t n = e.params->signature->find("num_consts");
-    size_t consts = n < e.params->values.size() ? size_t(e.params->integer("num_consts")) : 0;
-    return {e.n_operands - consts, cx_.session().trees().leaf()};
+    return {e.n_operands - n_captured(*e.params), cx_.session().trees().leaf()};
   }
 
   // The equation that calling the function records, in the place of this one. A function with a

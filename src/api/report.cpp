@@ -15,8 +15,6 @@ void debug_print(View& cx, const std::string& format, Operands values) {
 
 namespace {
 
-View view_of(Context& cx) { return View(Ref<Root>(static_cast<Root*>(&cx))); }
-
 // The user's function, called with the leaves of a cotangent.
 class ProbeCall final : public HostCallback {
  public:

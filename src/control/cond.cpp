@@ -253,12 +253,8 @@ void choose(BatchTrace& t, std::span<const Mapped> in, const std::vector<JaxprRe
   index = minimum(index, last);
   std::vector<Tracers> results;
   for (size_t k = 0; k < all.size(); ++k) {
-    Tracers values;
     auto args = operands_of(t, in.subspan(1), index, k);
-    for (const Mapped& m : batch(
-             t.cx, [&](Operands a) { return eval_jaxpr(t.cx, *all[k], a); }, args, t.size))
-      values.push_back(materialise(m, t.size));
-    results.push_back(values);
+    results.push_back(eval_mapped(t, *all[k], args));
   }
   for (size_t i = 0; i < results[0].size(); ++i) {
     Tracers cases;

@@ -67,14 +67,8 @@ Tracers bind_batched(BatchTrace& t, const Primitive& p, const Ref<const CallRule
   size_t n = n_consts(params);
   Flags mapped = mapped_of(in);
   Tracers operands = values_of(in);
-  auto closed = stage(t.cx, avals_of(operands), [&](Operands a) {
-    auto args = mapped_where(a, mapped);
-    Tracers outs;
-    for (const Mapped& m : batch(
-             t.cx, [&](Operands b) { return eval_jaxpr(t.cx, j, b); }, args, t.size))
-      outs.push_back(materialise(m, t.size));
-    return outs;
-  });
+  auto closed = stage(t.cx, avals_of(operands),
+                      [&](Operands a) { return eval_mapped(t, j, mapped_where(a, mapped)); });
   Tracers all = join(closed.captured, operands);
   closed.captured.append(Operands(operands).subspan(0, n));
   return bind_at(home_of(t.cx, all), p, all, call_params(t.cx, p.sig, rule, closed));

@@ -249,9 +249,7 @@ void vmap_batch(BatchTrace& t, const Primitive& p, std::span<const Mapped> in, c
 // The rule gives all results, so all stay.
 Pruned vmap_dce(Session& session, const Params& params, std::span<const bool> used) {
   JaxprRef j(primal_jaxpr(params));
-  std::vector<Param> values = params.values;
-  values[params.signature->find("call_jaxpr")] = Object(simplify(j));
-  return {session.params().make(*params.signature, std::move(values)),
+  return {with_param(session, params, "call_jaxpr", Object(simplify(j))),
           Small<bool, 4>(j->invars.size(), true), Small<bool, 4>(used.size(), true)};
 }
 

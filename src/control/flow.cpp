@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "primitives/ops.hpp"
+#include "primitives/define.hpp"
 #include "transforms/simplify.hpp"
 
 namespace jv {
@@ -67,6 +67,14 @@ Flags mapped_of(std::span<const Mapped> in) {
   Flags mapped;
   for (const Mapped& m : in) mapped.push_back(m.mapped);
   return mapped;
+}
+
+Tracers eval_mapped(BatchTrace& t, const Jaxpr& j, std::span<const Mapped> args) {
+  Tracers outs;
+  for (const Mapped& m : batch(
+           t.cx, [&](Operands a) { return eval_jaxpr(t.cx, j, a); }, args, t.size))
+    outs.push_back(materialise(m, t.size));
+  return outs;
 }
 
 Tracer swap_leading(const Tracer& x) {

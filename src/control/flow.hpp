@@ -21,6 +21,8 @@ Aval element_of(Session& session, Aval stacked);
 Small<Mapped, 4> mapped_where(Operands values, std::span<const bool> mapped);
 Tracers values_of(std::span<const Mapped> in);
 Flags mapped_of(std::span<const Mapped> in);
+// The results of a jaxpr over these arguments, all of them mapped.
+Tracers eval_mapped(BatchTrace& t, const Jaxpr& j, std::span<const Mapped> args);
 Tracer swap_leading(const Tracer& x);  // axes 0 and 1 exchanged
 
 // EFFECT where vmap would run what acts for elements that do not ask for it.

@@ -46,10 +46,8 @@ class Freezer {
            ": what it holds is of this process and cannot be saved: the callback of a probe; or a "
            "derivative that is half done (save the function, and differentiate what is loaded)");
     const Callee& callee = *callee_of(*e.params);
-    size_t n = e.params->signature->find("num_consts");
-    size_t consts = n < e.params->values.size() ? size_t(e.params->integer("num_consts")) : 0;
     Call call{Ref<const Callee>(&callee), {}, {}};
-    for (Atom a : j.operands(e).subspan(consts)) call.in.push_back(j.aval(a));
+    for (Atom a : j.operands(e).subspan(n_captured(*e.params))) call.in.push_back(j.aval(a));
     for (size_t i = 0; i < e.n_results; ++i) call.out.push_back(j.vars[e.first_result + i]);
     for (size_t i = 0; i < calls_.size(); ++i)
       if (same(calls_[i], call)) return i;

@@ -93,14 +93,7 @@ StageTrace::Closed mapped_jaxpr(BatchTrace& t, const Jaxpr& j, std::span<const b
     Aval aval = j.vars[j.invars[i]];
     in.push_back(mapped[i] ? stacked(t.cx.session(), aval, t.size) : aval);
   }
-  return stage(t.cx, in, [&](Operands a) {
-    Tracers outs;
-    for (const Mapped& m : batch(
-             t.cx, [&](Operands b) { return eval_jaxpr(t.cx, j, b); }, mapped_where(a, mapped),
-             t.size))
-      outs.push_back(materialise(m, t.size));
-    return outs;
-  });
+  return stage(t.cx, in, [&](Operands a) { return eval_mapped(t, j, mapped_where(a, mapped)); });
 }
 
 // What is linear is mapped, on both sides; the residuals are as they are.

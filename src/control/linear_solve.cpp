@@ -189,16 +189,11 @@ void solve_transpose(Context& cx, const Primitive& p, Operands ct, Operands x,
 StageTrace::Closed batched(BatchTrace& t, const Parts& s, Parts::Which which,
                            std::span<const Mapped> in, std::span<const Aval> unknowns) {
   if (!s.jaxprs[which]) return {};
-  Context& cx = t.cx;
   auto consts = s.consts(in, which);
-  return stage(cx, unknowns, [&](Operands a) {
+  return stage(t.cx, unknowns, [&](Operands a) {
     Small<Mapped, 4> args(consts.begin(), consts.end());
     for (const Tracer& x : a) args.push_back({x, true});
-    Tracers outs;
-    for (const Mapped& m : batch(
-             cx, [&](Operands v) { return eval_jaxpr(cx, s[which], v); }, args, t.size))
-      outs.push_back(materialise(m, t.size));
-    return outs;
+    return eval_mapped(t, s[which], args);
   });
 }
 

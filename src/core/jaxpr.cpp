@@ -4,6 +4,12 @@
 
 namespace jv {
 
+Effects effects_inside(const Params& params) {
+  Effects all = Effects::none;
+  for_sub_jaxprs(params, [&](const Jaxpr& sub) { all = std::max(all, sub.effects); });
+  return all;
+}
+
 Var Jaxpr::add_eqn(const Primitive& p, std::span<const Atom> operands, const Params& params,
                    std::span<const Aval> out, uint32_t location) {
   if (vars.size() + out.size() >= (size_t{1} << 31))

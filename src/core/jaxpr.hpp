@@ -108,12 +108,11 @@ ParamsRef map_sub_jaxprs(Session& session, const Params& p, F&& f) {
   }
   return session.params().make(*p.signature, std::move(values));
 }
-// Of an equation: its primitive's, and those of the jaxprs that it holds.
+// Of an equation: its primitive's, and those of the jaxprs that it holds. Asked at every bind.
+Effects effects_inside(const Params& params);
 inline Effects effects_of(const Primitive& p, const Params& params) {
-  Effects all = p.effects_of ? p.effects_of(params) : p.effects;
-  if (!params.plain())
-    for_sub_jaxprs(params, [&](const Jaxpr& sub) { all = std::max(all, sub.effects); });
-  return all;
+  Effects own = p.effects_of ? p.effects_of(params) : p.effects;
+  return params.plain() ? own : std::max(own, effects_inside(params));
 }
 inline Effects effects_of(const Eqn& e) { return effects_of(*e.primitive, *e.params); }
 // Equations of this primitive (null: all), nested ones included.

@@ -272,7 +272,7 @@ class ModuleChecker {
   void check_call(const Jaxpr& j, const Eqn& e, size_t slot) {
     const SavedRule& r = m_.rules[slot];
     Avals in = avals_of(j, j.operands(e)), out;
-    in = Avals(std::span<const Aval>(in).subspan(leading(e)));
+    in = Avals(std::span<const Aval>(in).subspan(n_captured(*e.params)));
     for (size_t i = 0; i < e.n_results; ++i) out.push_back(j.vars[e.first_result + i]);
     size_t n = 0;
     for (const Tree& t : r.arguments) n += t->n_leaves;
@@ -283,11 +283,6 @@ class ModuleChecker {
       fail(Code::parse, r.name, ": a call has other types than the rule");
   }
 
-  static size_t leading(const Eqn& e) {
-    size_t i = e.params->signature->find("num_consts");
-    return i < e.params->values.size() ? size_t(std::get<int64_t>(e.params->values[i])) : 0;
-  }
-
   const Module& m_;
   std::vector<Signature> signatures_;
 };
@@ -295,6 +290,11 @@ class ModuleChecker {
 }  // namespace
 
 JaxprRef edit_calls(const JaxprRef& j, const EditCall& edit) { return CallEditor(edit).edit(j); }
+
+size_t n_captured(const Params& params) {
+  size_t i = params.signature->find("num_consts");
+  return i < params.values.size() ? size_t(std::get<int64_t>(params.values[i])) : 0;
+}
 
 void check_rule(const SavedRule& rule) { RuleChecker(rule).check(); }
 

@@ -63,6 +63,8 @@ using ModuleRef = Ref<const Module>;
 // come before the equations that hold them; one that is shared stays shared.
 using EditCall = std::function<bool(const Jaxpr&, Eqn&, std::vector<Param>&)>;
 JaxprRef edit_calls(const JaxprRef& j, const EditCall& edit);
+// How many operands of a call lead it: those that its primal captured.
+size_t n_captured(const Params& params);
 // The callee among the parameters; null when there is none, or another kind of object.
 const Callee* callee_of(const Params& params);
 
