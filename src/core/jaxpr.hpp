@@ -115,6 +115,9 @@ inline Effects effects_of(const Primitive& p, const Params& params) {
   return params.plain() ? own : std::max(own, effects_inside(params));
 }
 inline Effects effects_of(const Eqn& e) { return effects_of(*e.primitive, *e.params); }
+inline bool has_effects(const Jaxpr& j, const Eqn& e) {
+  return j.effects != Effects::none && effects_of(e) != Effects::none;
+}
 // Equations of this primitive (null: all), nested ones included.
 size_t count_eqns(const Jaxpr& j, std::string_view primitive);
 

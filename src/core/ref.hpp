@@ -14,6 +14,8 @@ class RefCounted {
   RefCounted& operator=(const RefCounted&) { return *this; }
   virtual ~RefCounted() = default;
   void retain() const { refs_.fetch_add(1, std::memory_order_relaxed); }
+  // The first reference, of an object that nobody else knows yet.
+  void retain_new() const { refs_.store(use_count() + 1, std::memory_order_relaxed); }
   void release() const {
     if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) dispose();
   }
@@ -76,7 +78,9 @@ class Ref {
 
 template <class T, class... Args>
 Ref<T> make_ref(Args&&... args) {
-  return Ref<T>(new T(std::forward<Args>(args)...));
+  T* made = new T(std::forward<Args>(args)...);
+  made->retain_new();
+  return Ref<T>::adopt(made);
 }
 
 }  // namespace jv

@@ -50,8 +50,13 @@ class Small {
   const T& back() const { return data_[size_ - 1]; }
   operator std::span<const T>() const { return {data_, size_}; }
 
-  void push_back(T item) {
-    if (size_ == capacity_) reserve(2 * capacity_);
+  void push_back(const T& item) {
+    if (size_ == capacity_) return push_back(T(item));  // it may be one of these
+    new (data_ + size_) T(item);
+    ++size_;
+  }
+  void push_back(T&& item) {
+    if (size_ == capacity_) return grow(std::move(item));
     new (data_ + size_) T(std::move(item));
     ++size_;
   }
@@ -90,6 +95,11 @@ class Small {
   }
 
  private:
+  // Rare, and kept out of the code of those who push.
+  [[gnu::noinline]] void grow(T item) {
+    reserve(2 * capacity_);
+    push_back(std::move(item));
+  }
   T* home() { return reinterpret_cast<T*>(room_); }
   void reset() {
     std::destroy_n(data_, size_);

@@ -40,28 +40,6 @@ void JvpTrace::check_closures(Operands used, std::string_view rule, const char* 
       fail_closure(t, rule, function);
 }
 
-void JvpTrace::bind(const Primitive& p, Operands operands, const ParamsRef& params, Tracers& out) {
-  Tracers x, dx, y, dy;
-  bool any = false;
-  for (const Tracer& t : operands) {
-    x.push_back(this->x(t));
-    dx.push_back(this->dx(t));
-    any |= bool(dx.back());
-  }
-  if (any && cx.rule_call)
-    for (const Tracer& t : operands)
-      if (has_tangent(t)) check_rule_calls(cx, t);
-  if (any && p.linearize) {
-    operands_ = operands;
-    p.linearize(*this, p, x, dx, *params, y, dy);
-  } else {
-    y = jv::bind(p, x, params);
-    dy = any && p.differentiable ? tangents(p, x, dx, y, params) : Tracers(y.size());
-  }
-  for (size_t i = 0; i < y.size(); ++i)
-    out.push_back(put_inside(std::move(y[i]), std::move(dy[i])));
-}
-
 // A primitive that is linear in all its marked operands together: the same equation on their
 // tangents.
 static Tracer linear_tangent(const Primitive& p, Operands x, Operands dx, const ParamsRef& params) {
@@ -79,8 +57,10 @@ static Tracer bilinear_tangent(const Primitive& p, Operands x, size_t which, con
   return bind1(p, t, params);
 }
 
-Tracers tangents(const Primitive& p, Operands x, Operands dx, Operands y, const ParamsRef& params) {
-  if (p.linearity == Linearity::linear && !p.jvp) return {linear_tangent(p, x, dx, params)};
+// The tangent of the one result, by the primitive's rules; null where it is zero.
+static Tracer tangent(const Primitive& p, Operands x, Operands dx, Operands y,
+                      const ParamsRef& params) {
+  if (p.linearity == Linearity::linear && !p.jvp) return linear_tangent(p, x, dx, params);
   Tracer sum;
   for (size_t i = 0; i < x.size(); ++i) {
     if (!dx[i]) continue;
@@ -91,7 +71,30 @@ Tracers tangents(const Primitive& p, Operands x, Operands dx, Operands y, const 
     else fail(Code::no_rule, p.name, ": has no derivative with respect to ", p.sig.operand(i).name);
     if (t) sum = sum ? add(sum, t) : t;
   }
-  return {sum};
+  return sum;
+}
+
+void JvpTrace::bind(const Primitive& p, Operands operands, const ParamsRef& params, Tracers& out) {
+  Tracers x, dx, y, dy;
+  bool any = false;
+  for (const Tracer& t : operands) {
+    x.push_back(this->x(t));
+    dx.push_back(this->dx(t));
+    any |= bool(dx.back());
+  }
+  if (any && cx.rule_call)
+    for (const Tracer& t : operands)
+      if (has_tangent(t)) check_rule_calls(cx, t);
+  if (any && p.linearize) {
+    operands_ = operands;
+    p.linearize(*this, p, x, dx, *params, y, dy);
+  } else {
+    bind_place(x[0].trace(), p, x, *params).bind(p, x, params, y);
+    dy.resize(y.size());
+    if (any && p.differentiable) dy[0] = tangent(p, x, dx, y, params);
+  }
+  for (size_t i = 0; i < y.size(); ++i)
+    out.push_back(put_inside(std::move(y[i]), std::move(dy[i])));
 }
 
 }  // namespace jv

@@ -25,7 +25,7 @@ class JvpTrace final : public Trace {
   // trace's.
   Tracer put_inside(Tracer x, Tracer dx);
   // Primal and tangent of any tracer: values of outer traces are constants here.
-  Tracer x(const Tracer& t) const { return &t.trace() == this ? pairs_[t.index()].x : t; }
+  const Tracer& x(const Tracer& t) const { return &t.trace() == this ? pairs_[t.index()].x : t; }
   Tracer dx(const Tracer& t) const { return &t.trace() == this ? pairs_[t.index()].dx : Tracer(); }
   bool perturbed(const Tracer& t) const override {
     const Pair& p = pairs_[t.index()];
@@ -91,9 +91,6 @@ class Retracing {
   Context& cx_;
   int before_;
 };
-
-// Tangents of the results by the primitive's rules; null where zero.
-Tracers tangents(const Primitive& p, Operands x, Operands dx, Operands y, const ParamsRef& params);
 
 using Flags = Small<bool, 8>;
 Flags nonzero(Operands t);

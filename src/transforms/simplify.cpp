@@ -9,13 +9,10 @@
 namespace jv {
 namespace {
 
-bool has_effects(const Eqn& e) { return effects_of(e) != Effects::none; }
-
 // What a backward pass finds: the equations that are needed, and those of which only a part is.
 struct Liveness {
   Marks eqns, vars;
   std::unordered_map<size_t, Pruned> pruned;
-  bool all = true;  // every equation is live
 
   const Pruned* part(size_t eqn) const {
     if (pruned.empty()) return nullptr;
@@ -36,17 +33,14 @@ Small<bool, 4> used_results(const Eqn& e, const Marks& vars) {
 
 // `inner`: what is dead inside equations that hold jaxprs is found too, and taken out.
 Liveness find_live(const Jaxpr& j, bool inner) {
-  Liveness live{Marks(j.eqns.size()), Marks(j.vars.size()), {}, true};
+  Liveness live{Marks(j.eqns.size()), Marks(j.vars.size()), {}};
   auto use = [&](Atom a) {
     if (!a.is_literal()) live.vars[a.index()] = true;
   };
   for (Atom a : j.outs) use(a);
   for (size_t k = j.eqns.size(); k-- > 0;) {
     const Eqn& e = j.eqns[k];
-    if (!any_used(e, live.vars) && !has_effects(e)) {
-      live.all = false;
-      continue;
-    }
+    if (!any_used(e, live.vars) && !has_effects(j, e)) continue;
     live.eqns[k] = true;
     const Pruned* pruned = nullptr;
     if (inner && e.primitive->dce)
@@ -113,7 +107,7 @@ class Rewriter {
     Small<Atom, 4> in;
     for (Atom a : old_.operands(e)) in.push_back(atom(a));
     std::span<const Aval> out(old_.vars.data() + e.first_result, e.n_results);
-    rewrite = rewrite && !has_effects(e);
+    rewrite = rewrite && !has_effects(old_, e);
     if (rewrite && reuse(e, in, out)) {
       changed_ = true;
       return;
@@ -252,11 +246,28 @@ class Rewriter {
 
 }  // namespace
 
+// The variables that something uses.
+static Marks find_used(const Jaxpr& j) {
+  Marks used(j.vars.size());
+  for (Atom a : j.atoms)
+    if (!a.is_literal()) used[a.index()] = true;
+  for (Atom a : j.outs)
+    if (!a.is_literal()) used[a.index()] = true;
+  return used;
+}
+
+// Is an equation dead? Then one is whose results nothing uses at all: the last.
+static bool has_dead(const Jaxpr& j) {
+  Marks used = find_used(j);
+  return std::any_of(j.eqns.begin(), j.eqns.end(),
+                     [&](const Eqn& e) { return !any_used(e, used) && !has_effects(j, e); });
+}
+
 // All equations of the result are live.
 static Ref<Jaxpr> simplified(const Jaxpr& j) {
   Rewriter rewriter(j);
   Ref<Jaxpr> r = rewriter.run(true);
-  if (rewriter.changed() && !find_live(*r, false).all) r = Rewriter(*r).run(false);
+  if (rewriter.changed() && has_dead(*r)) r = Rewriter(*r).run(false);
   return r;
 }
 
@@ -270,12 +281,7 @@ JaxprRef simplify(const JaxprRef& j) {
 template <class Keep>
 static JaxprRef simplify_and_drop(const Jaxpr& j, Small<bool, 4>& kept, Keep keep) {
   Ref<Jaxpr> r = simplified(j);
-  Marks used(r->vars.size());
-  auto use = [&](Atom a) {
-    if (!a.is_literal()) used[a.index()] = true;
-  };
-  for (Atom a : r->atoms) use(a);
-  for (Atom a : r->outs) use(a);
+  Marks used = find_used(*r);
   std::vector<Var> inputs;
   for (size_t i = 0; i < r->invars.size(); ++i) {
     kept.push_back(used[r->invars[i]] || keep(i));
@@ -313,7 +319,7 @@ JaxprRef silent(const Jaxpr& j) {
   quiet->eqns.clear(), quiet->locations.clear(), quiet->effects = Effects::none;
   for (size_t k = 0; k < j.eqns.size(); ++k) {
     Eqn e = j.eqns[k];
-    if (has_effects(e)) {
+    if (has_effects(j, e)) {
       if (e.n_results == 0) continue;
       quiet->held.push_back(map_sub_jaxprs(*j.session, *e.params, silent));
       e.params = quiet->held.back().get();

@@ -24,6 +24,7 @@ Marks find_linear(const Jaxpr& j, const Marks& input) {
 }
 
 bool is_linear(const Jaxpr& j, const Eqn& e, const Marks& linear) {
+  if (e.n_results) return linear[e.first_result];
   auto in = j.operands(e);
   return std::any_of(in.begin(), in.end(),
                      [&](Atom a) { return !a.is_literal() && linear[a.index()]; });
@@ -72,9 +73,9 @@ void check_live(const Jaxpr& j, const Marks& linear) {
   for (Atom a : j.outs) use(a);
   for (size_t k = j.eqns.size(); k-- > 0;) {
     const Eqn& e = j.eqns[k];
-    bool needed = effects_of(e) != Effects::none && is_linear(j, e, linear);
-    for (Var v = e.first_result; v < e.first_result + e.n_results; ++v)
-      needed = needed || (used[v] && linear[v]);
+    if (!is_linear(j, e, linear)) continue;
+    bool needed = has_effects(j, e);
+    for (Var v = e.first_result; v < e.first_result + e.n_results; ++v) needed |= used[v];
     if (!needed) continue;
     check_eqn(j, e, linear);
     for (Atom a : j.operands(e)) use(a);
@@ -153,7 +154,7 @@ class Transposer {
       ct.push_back(std::move(ct_[v]));
       ct_[v] = Tracer();
     }
-    if (!any && effects_of(e) == Effects::none) return;
+    if (!any && !has_effects(j_, e)) return;
     Avals in;
     for (Atom a : j_.operands(e))
       x.push_back(is_linear(a) ? Tracer() : known(a)), in.push_back(j_.aval(a));
