@@ -3,8 +3,8 @@
 
 #include "api/check.hpp"
 #include "capi/wrap.hpp"
-#include "core/parse.hpp"
 #include "primitives/registry.hpp"
+#include "text/parse.hpp"
 
 using namespace jv;
 using namespace jv::capi;

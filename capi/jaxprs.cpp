@@ -1,6 +1,7 @@
 // Jaxprs: recorded, printed, read, saved, loaded.
 #include "api/module.hpp"
 #include "capi/wrap.hpp"
+#include "text/print.hpp"
 #include "transforms/simplify.hpp"
 
 using namespace jv;

@@ -13,15 +13,17 @@ DEFINE = "primitives/define.hpp"  # how a primitive is declared, and what batchi
 ABOVE_KERNELS = ["core/", "trace/", *GENERATED]
 ALLOWED = {
     "src/core": [],
+    "src/text": ["core/"],
     "src/kernels": ["core/"],
     "src/trace": ["core/"],
     "src/primitives": ["core/", "kernels/", "trace/", "ops/"],
     "src/ops": ABOVE_KERNELS,
     "src/transforms": [*ABOVE_KERNELS, DEFINE],
     "src/control": [*ABOVE_KERNELS, DEFINE, "transforms/"],
+    "src/rules": [*ABOVE_KERNELS, DEFINE, "transforms/", "control/"],
     "src/exec": ["core/", "kernels/", "trace/"],
-    "src/api": ["core/", "trace/", "primitives/", "ops/", "transforms/", "control/", "exec/"],
-    "capi": ["api/", "core/", "ops/", *GENERATED, "jaxvjp/", "control/call.hpp", "transforms/simplify.hpp",
+    "src/api": ["core/", "text/", "trace/", "primitives/", "ops/", "transforms/", "control/", "rules/", "exec/"],
+    "capi": ["api/", "core/", "text/", "ops/", *GENERATED, "jaxvjp/", "control/call.hpp", "transforms/simplify.hpp",
              "primitives/registry.hpp", "exec/reference.hpp", "kernels/kernels.hpp"],
     "include/jaxvjp": ["jaxvjp.h", "ops.h", "jaxvjp/"],
 }

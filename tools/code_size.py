@@ -13,7 +13,7 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-LAYERS = ["src/core", "src/trace", "src/transforms", "src/control", "src/primitives", "src/ops", "src/kernels", "src/exec",
+LAYERS = ["src/core", "src/trace", "src/transforms", "src/control", "src/rules", "src/text", "src/primitives", "src/ops", "src/kernels", "src/exec",
           "src/api", "capi", "include/jaxvjp"]
 CORE = LAYERS[:4]
 LARGEST_FILE, LONG = 400, 30  # lines of a file, of a function

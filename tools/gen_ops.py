@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes what follows from the primitives' blocks (src/primitives, src/control) and from the declarations of the
+"""Writes what follows from the primitives' blocks (src/primitives, src/control, src/rules) and from the declarations of the
 composites (src/ops): the C++ functions, the registry, the C header's rows and the C functions.
 
 The files are checked in; `gen_ops.py --check` fails when one is stale. A block reads
@@ -26,6 +26,7 @@ import sys
 from c_ops import ops_cpp, ops_h
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+BLOCK_LAYERS = ["primitives", "control", "rules"]  # where primitives are
 BLOCK = re.compile(r"^constexpr Primitive (\w+)_p =\s+(\w+)(?:<[^{]*?>)?\(\{\n(.*?)^\}\);", re.S | re.M)
 STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
 DECLARATION = re.compile(r"((?:^//[^\n]*\n)+)^// C: (\w+)(?: (\w+))?\n^Tracer (\w+)\((.*?)\);", re.S | re.M)
@@ -74,7 +75,7 @@ class Composite:
 
 def primitives():
     found = {}
-    for path in [*(ROOT / "src/primitives").glob("*.cpp"), *(ROOT / "src/control").glob("*.cpp")]:
+    for path in [path for layer in BLOCK_LAYERS for path in (ROOT / "src" / layer).glob("*.cpp")]:
         text = path.read_text()
         blocks = BLOCK.findall(text)
         started = len(re.findall(r"^constexpr Primitive \w+", text, flags=re.M))

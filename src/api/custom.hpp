@@ -2,7 +2,7 @@
 // transformations.
 #pragma once
 #include "api/transform.hpp"
-#include "control/rule.hpp"
+#include "rules/rule.hpp"
 
 namespace jv {
 

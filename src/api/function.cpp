@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "control/call.hpp"
-#include "control/host.hpp"
-#include "control/rule.hpp"
+#include "rules/host.hpp"
+#include "rules/rule.hpp"
 #include "transforms/simplify.hpp"
 
 namespace jv {

@@ -1,7 +1,7 @@
 // Host functions as users make them: from callbacks on buffers, and from what they already have.
 #pragma once
 #include "api/function.hpp"
-#include "control/host.hpp"
+#include "rules/host.hpp"
 
 namespace jv {
 

@@ -1,6 +1,6 @@
 // Functions as jaxprs, with the structures of what they take and give.
 #include "api/function.hpp"
-#include "control/rule.hpp"
+#include "rules/rule.hpp"
 #include "transforms/simplify.hpp"
 
 namespace jv {

@@ -1,5 +1,5 @@
 // linear_call of functions of pytrees.
-#include "control/linear_call.hpp"
+#include "rules/linear_call.hpp"
 
 #include "api/loops.hpp"
 

@@ -5,12 +5,12 @@
 #include <set>
 
 #include "control/call.hpp"
-#include "control/host.hpp"
-#include "control/module.hpp"
-#include "core/encode.hpp"
-#include "core/module_text.hpp"
-#include "core/parse.hpp"
 #include "primitives/registry.hpp"
+#include "rules/host.hpp"
+#include "rules/module.hpp"
+#include "text/encode.hpp"
+#include "text/parse.hpp"
+#include "text/print.hpp"
 
 namespace jv {
 

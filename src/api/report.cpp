@@ -5,7 +5,7 @@
 #include "api/custom.hpp"
 #include "control/call.hpp"
 #include "control/emit.hpp"
-#include "control/report.hpp"
+#include "rules/report.hpp"
 
 namespace jv {
 

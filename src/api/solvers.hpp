@@ -1,7 +1,7 @@
 // Solvers on pytrees: custom_linear_solve, custom_root, fixed_point.
 #pragma once
 #include "api/transform.hpp"
-#include "control/implicit.hpp"
+#include "rules/implicit.hpp"
 
 namespace jv {
 

@@ -121,7 +121,6 @@ inline bool has_effects(const Jaxpr& j, const Eqn& e) {
 // Equations of this primitive (null: all), nested ones included.
 size_t count_eqns(const Jaxpr& j, std::string_view primitive);
 
-std::string to_string(const Jaxpr& j);
 // Types, order and scopes of everything in the jaxpr; an Error (INTERNAL) names the equation.
 // Linear in its size.
 void typecheck(const Jaxpr& j);

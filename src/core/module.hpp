@@ -73,10 +73,4 @@ void check_rule(const SavedRule& rule);
 // Everything in the module: jaxprs, rules, calls, structures. PARSE.
 void check_module(const Module& module);
 
-std::string encode(const Module& module);
-// Any bytes will do: PARSE where they are not a module, ABI_MISMATCH where they are of a later
-// version.
-ModuleRef decode(Session& session, std::string_view bytes,
-                 const Primitive* (*find)(std::string_view));
-
 }  // namespace jv

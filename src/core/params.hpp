@@ -93,7 +93,4 @@ class ParamsTable {
   ParamsRef none_;
 };
 
-// As printed: (0, 1), float32, None. Jaxprs and rules are printed by print.cpp.
-std::string to_string(ParamKind kind, const Param& value);
-
 }  // namespace jv

@@ -1,6 +1,6 @@
 // The loader, with any bytes between a head and a checksum that are right.
-#include "core/encode.hpp"
 #include "program.hpp"
+#include "text/encode.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string bytes(jv::bytes::magic);

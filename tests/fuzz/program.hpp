@@ -7,7 +7,7 @@
 
 #include "../inside/support.hpp"
 #include "core/error.hpp"
-#include "core/module_text.hpp"
+#include "text/print.hpp"
 #include "trace/trace.hpp"
 
 namespace fuzz {

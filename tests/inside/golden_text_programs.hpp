@@ -1,7 +1,7 @@
 // Programs for golden text that text cannot say: those with custom rules.
 #pragma once
-#include "control/rule.hpp"
 #include "primitives/ops.hpp"
+#include "rules/rule.hpp"
 #include "trace/stage.hpp"
 
 namespace inside {

@@ -2,10 +2,10 @@
 // The checksum is made right again, so that the checks behind it are what is tested.
 #include <gtest/gtest.h>
 
-#include "core/encode.hpp"
 #include "core/error.hpp"
-#include "core/module_text.hpp"
 #include "support.hpp"
+#include "text/encode.hpp"
+#include "text/print.hpp"
 
 namespace inside {
 namespace {

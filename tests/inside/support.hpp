@@ -3,9 +3,10 @@
 #include <memory>
 
 #include "core/jaxpr.hpp"
-#include "core/parse.hpp"
 #include "exec/reference.hpp"
 #include "primitives/registry.hpp"
+#include "text/parse.hpp"
+#include "text/print.hpp"
 
 namespace inside {
 

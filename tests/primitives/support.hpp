@@ -4,11 +4,12 @@
 
 #include <memory>
 
-#include "core/parse.hpp"
 #include "exec/reference.hpp"
 #include "primitives/ops.hpp"
 #include "primitives/registry.hpp"
 #include "rows.hpp"
+#include "text/parse.hpp"
+#include "text/print.hpp"
 
 namespace jv::laws {
 

@@ -1,0 +1,88 @@
+#include "rules/custom_call.hpp"
+
+#include "control/flow.hpp"
+#include "primitives/define.hpp"
+
+namespace jv {
+
+static Ref<const CallRule> rule_of(const Params& p) {
+  return Ref<const CallRule>(&p.object<CallRule>("rule"));
+}
+
+size_t n_consts(const Params& p) { return size_t(p.integer("num_consts")); }
+
+const Jaxpr* primal_jaxpr(const Params& p) {
+  return std::holds_alternative<Object>(p["call_jaxpr"]) ? &jaxpr_param(p, "call_jaxpr") : nullptr;
+}
+
+ParamsRef call_params(Context& cx, const Signature& sig, const Ref<const CallRule>& rule,
+                      const StageTrace::Closed& primal) {
+  auto value = [&](std::string_view name) -> Param {
+    if (name == "call_jaxpr") return primal.jaxpr ? Param(Object(primal.jaxpr)) : Param();
+    if (name == "name") return rule->name();
+    if (name == "num_consts") return int64_t(primal.captured.size());
+    if (name == "rule") return Object(rule);
+    if (name == "symbolic_zeros") return static_cast<const CustomRule&>(*rule).symbolic_zeros();
+    return str(rule->name(), "_", name);  // the rule's functions
+  };
+  std::vector<Param> values;
+  for (size_t i = 0; i < sig.n_params; ++i) values.push_back(value(sig.params[i].name));
+  return cx.session().params().make(sig, std::move(values));
+}
+
+void custom_aval(Session&, std::span<const Aval> in, const Params& params, Avals& out) {
+  const Jaxpr& j = *primal_jaxpr(params);
+  check_call("custom call", j, in);
+  if (params.integer("num_consts") < 0 || n_consts(params) > in.size())
+    fail(Code::invalid_argument, "custom call: num_consts is ", params.integer("num_consts"),
+         " of ", in.size(), " operands");
+  out = out_avals(j);
+}
+
+void custom_expand(Context& cx, const Primitive&, Operands operands, const Params& params,
+                   Tracers& out) {
+  if (const Jaxpr* j = primal_jaxpr(params)) {
+    out = run_jaxpr(cx, *j, operands);
+  } else {
+    Ref<const CallRule> rule = rule_of(params);
+    RunningRule running(cx, rule->name(), "primal", 1, cx.top().depth);
+    out = rule->primal(cx, operands);
+  }
+}
+
+// A call that is recorded holds its primal as a jaxpr, with what the primal captures as leading
+// operands.
+void custom_stage(StageTrace& t, Tracers& operands, ParamsRef& params) {
+  if (primal_jaxpr(*params)) return;
+  Ref<const CallRule> rule = rule_of(*params);
+  auto closed =
+      stage(t.cx, avals_of(operands), [&](Operands args) { return rule->primal(t.cx, args); });
+  params = call_params(t.cx, *params->signature, rule, closed);
+  operands = join(closed.captured, operands);
+}
+
+Tracers bind_batched(BatchTrace& t, const Primitive& p, const Ref<const CallRule>& rule,
+                     std::span<const Mapped> in, const Params& params) {
+  const Jaxpr& j = *primal_jaxpr(params);
+  size_t n = n_consts(params);
+  Flags mapped = mapped_of(in);
+  Tracers operands = values_of(in);
+  auto closed = stage(t.cx, avals_of(operands),
+                      [&](Operands a) { return eval_mapped(t, j, mapped_where(a, mapped)); });
+  Tracers all = join(closed.captured, operands);
+  closed.captured.append(Operands(operands).subspan(0, n));
+  return bind_at(home_of(t.cx, all), p, all, call_params(t.cx, p.sig, rule, closed));
+}
+
+void refuse_consts(const JvpTrace& t, const Params& params, Operands dx) {
+  for (size_t i = 0; i < n_consts(params); ++i)
+    if (dx[i]) fail_closure(t.operands()[i], params.word("name"), "primal");
+}
+
+void below(const JvpTrace& t, Tracers& values, std::string_view rule, const char* function) {
+  t.check_closures(values, rule, function);
+  for (Tracer& v : values)
+    if (v) v = t.x(v);
+}
+
+}  // namespace jv

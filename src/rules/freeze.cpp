@@ -1,0 +1,173 @@
+// Rules as jaxprs: each function of a rule is recorded for the types of its calls. What it calls is
+// recorded in turn, until the table has all.
+#include "control/flow.hpp"
+#include "rules/module.hpp"
+
+namespace jv {
+namespace {
+
+class Freezer {
+ public:
+  Freezer(Context& cx, bool rules)
+      : cx_(cx), rules_(rules), module_(make_ref<Module>(cx.session())) {}
+
+  Ref<Module> freeze(const JaxprRef& main) {
+    module_->main = with_places(main);
+    for (size_t i = 0; i < calls_.size(); ++i) {
+      SavedRule rule = freeze_rule(i);
+      module_->rules.push_back(std::move(rule));
+    }
+    return std::move(module_);
+  }
+
+ private:
+  // What is called, and with which types.
+  struct Call {
+    Ref<const Callee> callee;
+    Avals in, out;
+  };
+
+  // The jaxpr with places in the table where it calls something.
+  JaxprRef with_places(const JaxprRef& j) {
+    return edit_calls(j, [&](const Jaxpr& at, Eqn& e, std::vector<Param>& values) {
+      size_t slot = slot_of(at, e);
+      const std::string& name = calls_[slot].callee->name();
+      for (size_t i = 0; i < values.size(); ++i)
+        if (e.params->signature->params[i].kind == ParamKind::object)
+          values[i] = e.primitive->unlinked(name, slot);
+      return true;
+    });
+  }
+
+  size_t slot_of(const Jaxpr& j, const Eqn& e) {
+    constexpr size_t max_rules = 4096;
+    if (!callee_of(*e.params))
+      fail(Code::invalid_argument, e.primitive->name,
+           ": what it holds is of this process and cannot be saved: the callback of a probe; or a "
+           "derivative that is half done (save the function, and differentiate what is loaded)");
+    const Callee& callee = *callee_of(*e.params);
+    Call call{Ref<const Callee>(&callee), {}, {}};
+    for (Atom a : j.operands(e).subspan(n_captured(*e.params))) call.in.push_back(j.aval(a));
+    for (size_t i = 0; i < e.n_results; ++i) call.out.push_back(j.vars[e.first_result + i]);
+    for (size_t i = 0; i < calls_.size(); ++i)
+      if (same(calls_[i], call)) return i;
+    if (calls_.size() == max_rules)
+      fail(Code::invalid_argument, callee.name(),
+           ": a program cannot be saved that calls more than ", max_rules,
+           " rules; does a rule call itself with ever other types?");
+    calls_.push_back(std::move(call));
+    return calls_.size() - 1;
+  }
+
+  static bool same(const Call& a, const Call& b) {
+    if (!(a.in == b.in) || !(a.out == b.out)) return false;
+    auto* x = dynamic_cast<const CustomRule*>(a.callee.get());
+    auto* y = dynamic_cast<const CustomRule*>(b.callee.get());
+    return x && y ? x->same(*y) : a.callee == b.callee;
+  }
+
+  // ---- one rule
+
+  SavedRule freeze_rule(size_t i) {
+    Call call = calls_[i];
+    SavedRule r;
+    r.name = call.callee->name();
+    r.n_out = call.out.size();
+    describe_arguments(call, r);
+    auto* rule = dynamic_cast<const CustomRule*>(call.callee.get());
+    bool for_vmap = dynamic_cast<const VmapRule*>(call.callee.get());
+    r.form = for_vmap || (rule && !rules_) ? Saved::without : call.callee->saved();
+    if (rule) r.symbolic_zeros = rule->symbolic_zeros(), r.run_on_zero = rule->run_on_zero();
+    if (r.form != Saved::whole) return r;
+    try {
+      if (rule->has_reverse()) freeze_reverse(*rule, call, r);
+      if (rule->has_forward()) freeze_forward(*rule, call, r);
+    } catch (Error& e) {
+      if (e.is(Code::concrete))
+        e.message =
+            r.name + ": its rule cannot be saved, because it looks at numbers: " + e.message;
+      e.notes.push_back("in saving the custom rule " + r.name);
+      throw;
+    }
+    return r;
+  }
+
+  // Where something else may stand in for it when it is loaded.
+  void describe_arguments(const Call& call, SavedRule& r) {
+    const std::vector<Tree>* known = call.callee->arguments();
+    if (!known && call.callee->saved() != Saved::by_name) return;
+    r.replaceable = true;
+    if (known) r.arguments = *known;
+    else r.arguments.assign(call.in.size(), cx_.session().trees().leaf());
+    for (const Tree& t : r.arguments) r.replaceable &= !t->has_object;
+    if (!r.replaceable) r.arguments.clear();
+  }
+
+  JaxprRef record(std::span<const Aval> in, const std::string& rule, const char* function,
+                  const std::function<Tracers(Operands)>& f) {
+    return with_places(close_over(stage(cx_, in, f, "save"), rule + "'s " + function));
+  }
+
+  static Flags floating(std::span<const Aval> avals) {
+    Flags flags;
+    for (Aval aval : avals) flags.push_back(aval->is_float());
+    return flags;
+  }
+
+  // Some of them null: those are not among the results.
+  static Tracers given(Operands found, std::vector<bool>& gives) {
+    for (const Tracer& t : found) gives.push_back(bool(t));
+    return present(found);
+  }
+
+  static Avals floats(std::span<const Aval> avals) {
+    Avals some;
+    for (Aval aval : avals)
+      if (aval->is_float()) some.push_back(aval);
+    return some;
+  }
+
+  void freeze_reverse(const CustomRule& rule, const Call& call, SavedRule& r) {
+    CustomRule::Residuals kept;
+    r.fwd = record(call.in, r.name, "fwd", [&](Operands args) {
+      Tracers out;
+      kept = rule.fwd(cx_, args, floating(call.in), out);
+      Tracers all = join(out, kept.leaves);
+      kept.leaves = {};
+      return all;
+    });
+    Avals in = out_avals(*r.fwd);
+    in = Avals(std::span<const Aval>(in).subspan(r.n_out));
+    size_t n = in.size();
+    in.append(floats(call.out));
+    r.bwd = record(in, r.name, "bwd", [&](Operands args) {
+      CustomRule::Residuals residuals{Tracers(args.subspan(0, n)), kept.structure, nullptr};
+      Tracers cts = spread(floating(call.out), args.subspan(n));
+      return given(rule.bwd(cx_, residuals, cts, call.out, floating(call.in)), r.bwd_gives);
+    });
+  }
+
+  void freeze_forward(const CustomRule& rule, const Call& call, SavedRule& r) {
+    Avals in = call.in;
+    in.append(floats(call.in));
+    r.jvp = record(in, r.name, "jvp rule", [&](Operands args) {
+      Tracers y, dy;
+      rule.jvp(cx_, args.subspan(0, call.in.size()),
+               spread(floating(call.in), args.subspan(call.in.size())), y, dy);
+      return join(y, given(dy, r.jvp_gives));
+    });
+  }
+
+  Context& cx_;
+  bool rules_;
+  Ref<Module> module_;
+  std::vector<Call> calls_;
+};
+
+}  // namespace
+
+Ref<Module> freeze(Context& cx, const JaxprRef& main, bool rules) {
+  return Freezer(cx, rules).freeze(main);
+}
+
+}  // namespace jv

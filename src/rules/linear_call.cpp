@@ -1,0 +1,161 @@
+// A linear function and its transpose, of the same residuals. Differentiating it in its linear
+// operands is calling it on tangents; transposing it is exchanging the two. In its residuals it is
+// the function that it is.
+#include "rules/linear_call.hpp"
+
+#include <algorithm>
+
+#include "primitives/define.hpp"
+#include "transforms/simplify.hpp"
+
+namespace jv {
+namespace {
+
+const Jaxpr& function_of(const Params& p) { return jaxpr_param(p, "callee"); }
+const Jaxpr& transpose_of(const Params& p) { return jaxpr_param(p, "transpose"); }
+size_t n_residuals(const Params& p) { return size_t(p.integer("num_res")); }
+
+ParamsRef make_params(Context& cx, const JaxprRef& function, size_t n, const JaxprRef& transpose) {
+  return cx.session().params().make(linear_call_p.sig,
+                                    {Object(function), int64_t(n), Object(transpose)});
+}
+
+void check_types(const char* what, std::span<const Aval> got, std::span<const Aval> want) {
+  if (!std::equal(got.begin(), got.end(), want.begin(), want.end()))
+    fail(Code::shape, "linear_call: the transpose's ", what, " are not the function's");
+}
+
+void linear_aval(Session&, std::span<const Aval> in, const Params& params, Avals& out) {
+  const Jaxpr &f = function_of(params), &t = transpose_of(params);
+  check_call("linear_call", f, in);
+  int64_t n = params.integer("num_res");
+  if (n < 0 || size_t(n) > in.size())
+    fail(Code::invalid_argument, "linear_call: num_res is ", n, " of ", in.size(), " operands");
+  out = out_avals(f);
+  Avals back(in.subspan(0, size_t(n))), inputs;
+  back.append(out);
+  for (Var v : t.invars) inputs.push_back(t.vars[v]);
+  check_types("inputs", inputs, back);
+  check_types("results", out_avals(t), in.subspan(size_t(n)));
+}
+
+void linear_expand(Context& cx, const Primitive&, Operands operands, const Params& params,
+                   Tracers& out) {
+  out = run_jaxpr(cx, function_of(params), operands);
+}
+
+// The tangents that come from those of the residuals, with the values.
+void vary_residuals(JvpTrace& t, Operands x, Operands dx, const Params& params, Tracers& y,
+                    Tracers& dy) {
+  Tracers args;
+  for (size_t i = 0; i < x.size(); ++i)
+    args.push_back(i < n_residuals(params) && dx[i] ? t.put(x[i], dx[i]) : x[i]);
+  for (const Tracer& o : eval_jaxpr(t.cx, function_of(params), args))
+    y.push_back(t.x(o)), dy.push_back(t.dx(o));
+}
+
+void linear_linearize(JvpTrace& t, const Primitive& p, Operands x, Operands dx,
+                      const Params& params, Tracers& y, Tracers& dy) {
+  Retracing retracing(t);
+  size_t n = n_residuals(params);
+  Trace& home = home_of(t.cx, x);
+  if (present(dx.subspan(0, n)).empty()) {
+    y = bind_at(home, p, x, ParamsRef(&params));
+    dy = Tracers(y.size());
+  } else {
+    vary_residuals(t, x, dx, params, y, dy);
+  }
+  if (present(dx.subspan(n)).empty()) return;
+  Tracers linear = filled(dx.subspan(n), Flags(x.size() - n, true), avals_of(x.subspan(n)), home);
+  ParamsRef again =
+      make_params(t.cx, silent(function_of(params)), n, JaxprRef(&transpose_of(params)));
+  Tracers along = bind_at(home, p, join(x.subspan(0, n), linear), again);
+  for (size_t i = 0; i < along.size(); ++i) dy[i] = dy[i] ? add(dy[i], along[i]) : along[i];
+}
+
+void linear_transpose(Context& cx, const Primitive& p, Operands ct, Operands x,
+                      std::span<const Aval>, const Params& params, Tracers& back) {
+  size_t n = n_residuals(params);
+  Operands known = x.subspan(0, n);
+  const Jaxpr &f = function_of(params), &t = transpose_of(params);
+  Trace& home = home_of(cx, join(known, present(ct)));
+  Tracers cts = filled(ct, Flags(ct.size(), true), out_avals(f), home);
+  Tracers found =
+      bind_at(home, p, join(known, cts), make_params(cx, JaxprRef(&t), n, JaxprRef(&f)));
+  back = Tracers(n);
+  for (size_t i = 0; i < found.size(); ++i) back.push_back(x[n + i] ? Tracer() : found[i]);
+}
+
+// j of some mapped inputs, with results that are all mapped.
+StageTrace::Closed mapped_jaxpr(BatchTrace& t, const Jaxpr& j, std::span<const bool> mapped) {
+  Avals in;
+  for (size_t i = 0; i < j.invars.size(); ++i) {
+    Aval aval = j.vars[j.invars[i]];
+    in.push_back(mapped[i] ? stacked(t.cx.session(), aval, t.size) : aval);
+  }
+  return stage(t.cx, in, [&](Operands a) { return eval_mapped(t, j, mapped_where(a, mapped)); });
+}
+
+// What is linear is mapped, on both sides; the residuals are as they are.
+void linear_batch(BatchTrace& t, const Primitive&, std::span<const Mapped> in, const Params& params,
+                  Small<Mapped, 2>& out) {
+  size_t n = n_residuals(params);
+  Tracers known = values_of(in.subspan(0, n)), linear;
+  for (const Mapped& m : in.subspan(n))
+    linear.push_back(materialise(m, t.size, home_of(t.cx, values_of(in))));
+  auto all = [&](const Jaxpr& j) {
+    Flags mapped = mapped_of(in.subspan(0, n));
+    mapped.resize(j.invars.size(), true);
+    return mapped_jaxpr(t, j, mapped);
+  };
+  auto function = all(function_of(params)), transpose = all(transpose_of(params));
+  Trace& home = home_of(t.cx, values_of(in));
+  for (Tracer& y : linear_call(t.cx, home, function, transpose, known, linear))
+    out.push_back({std::move(y), true});
+}
+
+// Neither jaxpr is transposed: the other one is there.
+void check_residuals(const Params& params, std::span<const bool> known) {
+  auto residuals = known.subspan(0, n_residuals(params));
+  if (std::find(residuals.begin(), residuals.end(), false) != residuals.end())
+    fail(Code::no_transpose, "linear_call: is not linear in its residuals");
+}
+
+}  // namespace
+
+// Both jaxprs take what either captured.
+Tracers linear_call(Context& cx, Trace& at, const StageTrace::Closed& function,
+                    const StageTrace::Closed& transpose, Operands residuals, Operands linear) {
+  Tracers known = join(function.captured, transpose.captured, residuals);
+  size_t n_f = function.captured.size(), n_t = transpose.captured.size();
+  auto closed = [&](const StageTrace::Closed& c, size_t first, std::span<const Aval> rest) {
+    Avals in = avals_of(known);
+    in.append(rest);
+    return stage(cx, in,
+                 [&](Operands a) {
+                   return eval_jaxpr(
+                       cx, *c.jaxpr,
+                       join(a.subspan(first, c.captured.size()), a.subspan(n_f + n_t)));
+                 })
+        .jaxpr;
+  };
+  JaxprRef f = closed(function, 0, avals_of(linear)),
+           t = closed(transpose, n_f, out_avals(*function.jaxpr));
+  return bind_at(at, linear_call_p, join(known, linear), make_params(cx, f, known.size(), t));
+}
+
+constexpr Primitive linear_call_p = define({
+    .name = "linear_call",
+    .signature = "operands'..., callee: jaxpr, num_res: int, transpose: jaxpr",
+    .doc = "A linear function with a transpose of the user's.",
+    .linearity = Linearity::linear,
+    .abstract_eval = linear_aval,
+    .expand = linear_expand,
+    .linearize = linear_linearize,
+    .transpose_all = linear_transpose,
+    .batch_all = linear_batch,
+    .check_transpose = check_residuals,
+    .internal = true,
+});
+
+}  // namespace jv

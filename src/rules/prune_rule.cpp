@@ -1,0 +1,69 @@
+// A rule of which some outputs are not used any more: the functions run whole, and what nobody
+// needs is dropped.
+#include "primitives/ops.hpp"
+#include "rules/rule.hpp"
+
+namespace jv {
+namespace {
+
+class PrunedRule final : public CustomRule {
+ public:
+  PrunedRule(RuleRef rule, Flags kept, Avals all)
+      : rule_(std::move(rule)), kept_(std::move(kept)), all_(std::move(all)) {}
+
+  const std::string& name() const override { return rule_->name(); }
+  bool symbolic_zeros() const override { return rule_->symbolic_zeros(); }
+  bool run_on_zero() const override { return rule_->run_on_zero(); }
+  bool has_forward() const override { return rule_->has_forward(); }
+  bool has_reverse() const override { return rule_->has_reverse(); }
+  bool same(const CustomRule& other) const override {
+    auto* o = dynamic_cast<const PrunedRule*>(&other);
+    return o && o->kept_ == kept_ && o->all_ == all_ && rule_->same(*o->rule_);
+  }
+
+  Tracers primal(Context& cx, Operands args) const override {
+    return pick(rule_->primal(cx, args));
+  }
+
+  Residuals fwd(Context& cx, Operands args, std::span<const bool> perturbed,
+                Tracers& out) const override {
+    Tracers all;
+    Residuals r = rule_->fwd(cx, args, perturbed, all);
+    out = pick(all);
+    return r;
+  }
+
+  Tracers bwd(Context& cx, const Residuals& residuals, Operands cts, std::span<const Aval>,
+              std::span<const bool> needed) const override {
+    Tracers all;
+    size_t k = 0;
+    for (bool kept : kept_) all.push_back(kept ? cts[k++] : Tracer());
+    return rule_->bwd(cx, residuals, all, all_, needed);
+  }
+
+  void jvp(Context& cx, Operands x, Operands dx, Tracers& y, Tracers& dy) const override {
+    Tracers all, all_dx;
+    rule_->jvp(cx, x, dx, all, all_dx);
+    y = pick(all);
+    dy = pick(all_dx);
+  }
+
+ private:
+  Tracers pick(Operands all) const {
+    Tracers some;
+    for (size_t i = 0; i < kept_.size(); ++i)
+      if (kept_[i]) some.push_back(all[i]);
+    return some;
+  }
+  RuleRef rule_;
+  Flags kept_;
+  Avals all_;
+};
+
+}  // namespace
+
+RuleRef prune_rule(RuleRef rule, Flags kept, Avals all_outputs) {
+  return make_ref<const PrunedRule>(std::move(rule), std::move(kept), std::move(all_outputs));
+}
+
+}  // namespace jv
