@@ -128,7 +128,7 @@ def check_programs(text, programs, library, problems):
 def layers_table():
     rows = ["| layer | may include, besides itself and the standard library |", "| --- | --- |"]
     for layer, allowed in check_layers.ALLOWED.items():
-        names = [f"`{name}`" for name in allowed] + (["xtensor, xsimd, BLAS"] if layer == "src/kernels" else [])
+        names = [f"`{name}`" for name in allowed] + (["xsimd, BLAS"] if layer == "src/kernels" else [])
         rows.append(f"| `{layer}` | {', '.join(names) or 'nothing'} |")
     return "\n".join(rows) + "\n"
 

@@ -14,8 +14,7 @@ try() {  # compiler language standard header...
   compiled=$((compiled + 1))
 }
 
-for header in include/jaxvjp/*; do
-  name=$(basename "$header")
+for name in $(cd include/jaxvjp && find . -type f -printf "%P\n" | sort); do
   for compiler in gcc clang-14; do
     case $name in *.h) for std in c89 c99 c11 c17 c2x; do try $compiler c $std "$name" "$name"; done ;; esac
   done

@@ -38,18 +38,18 @@
  *     `user` is read when it is recorded). Programs are cached on the base function; one that captured a value of an
  *     enclosing trace is used once and never cached. Equations hold a rule's callbacks (user, destroy), never the
  *     function with its cache: destroy runs when the last handle, program, pullback or cache entry is gone. No lock is
- *     held while recording: two threads may record one function at once, and the first program wins. Outside jit and
- *     vmap, values carry their numbers: is_concrete is 1, and read, item and truth work. A floating value that is being
- *     differentiated shows its numbers to nobody but jaxvjp_truth of a comparison and jaxvjp_to_string: reading it would
- *     lose its derivative (CONCRETE). In `fwd` and `primal` the arguments are not being differentiated at that level, so
- *     an opaque solver may read them.
+ *     held while recording: two threads may record one function at once, and the first program wins. Outside jit, vmap
+ *     and the functions that control flow takes, values carry their numbers: is_concrete is 1, and read, item and truth
+ *     work. A floating value that is being differentiated shows its numbers to nobody but jaxvjp_truth of a comparison
+ *     and jaxvjp_to_string: reading it would lose its derivative (CONCRETE). In `fwd` and `primal` the arguments are not
+ *     being differentiated at that level, so an opaque solver may read them.
  *
  *  7. RECORDING. A tracer used with a context that does not hold its trace is STALE_TRACER; a value of another session is
- *     INVALID_ARGUMENT. An operation belongs to the innermost trace among its context and its operands; under jit
- *     everything done with the callback's context is recorded, outside it it runs at once. (The outer context runs
- *     concrete operands at once even there.) A callback may use values of an enclosing trace: they become hidden inputs,
- *     and derivatives flow to them. A rule's fwd and bwd may too, except values that the rule's own caller is
- *     differentiating (CLOSURE_DIFF: pass them as arguments).
+ *     INVALID_ARGUMENT. An operation belongs to the innermost trace among its context and its operands; under jit and in
+ *     control flow everything done with the callback's context is recorded, outside them it runs at once. (The outer
+ *     context runs concrete operands at once even there.) A callback may use values of an enclosing trace: they become
+ *     hidden inputs, and derivatives flow to them. A rule's fwd and bwd may too, except values that the rule's own caller
+ *     is differentiating (CLOSURE_DIFF: pass them as arguments).
  *
  *  8. OPTIONS. A struct of options starts with size_t struct_size, only ever grows at its end, means "default" where
  *     zero, and is passed by pointer; NULL is all defaults. A larger struct with a non-zero tail is ABI_MISMATCH.
@@ -174,7 +174,8 @@ enum {
   /* A handle whose scope is closed is INVALID_ARGUMENT, not undefined. For debugging: handles cost a look-up each and their
    * memory is kept. */
   JAXVJP_CHECK_HANDLES = 1,
-  /* An operation that makes a NaN from operands without one is CHECK: the message names it, and the error's file and line
+  /* An operation that makes a NaN from operands without one is CHECK (jaxvjp_fixed_point's, which says that it did not
+   * converge, is none): the message names it, and the error's file and line
    * are where it was recorded or called. Everything that runs is looked at: eager operations, programs of jit, loops,
    * forward and backward passes, what rules compute; also a NaN that a select would drop later. A NaN in an array that you
    * made is none of them. For debugging: every result is read. */
@@ -228,6 +229,7 @@ JAXVJP_API(int32_t) jaxvjp_fail_with(jaxvjp_context *cx, jaxvjp_error *error);
  * NULL when memory is out (payload destroyed). */
 JAXVJP_API(jaxvjp_error *)
 jaxvjp_error_new(int32_t code, const char *message, const void *tag, void *payload, jaxvjp_destroy_fn destroy);
+/* The code: JAXVJP_SHAPE ..., or the callback's own; 0 for NULL. */
 JAXVJP_API(int32_t) jaxvjp_error_code(const jaxvjp_error *error);
 /* One line: what was expected and what came. Borrowed from the error, as are file and notes. */
 JAXVJP_API(const char *) jaxvjp_error_message(const jaxvjp_error *error);
@@ -237,6 +239,7 @@ JAXVJP_API(const char *) jaxvjp_error_file(const jaxvjp_error *error, int32_t *l
 JAXVJP_API(const char *) jaxvjp_error_note(const jaxvjp_error *error, size_t i);
 /* The payload, now yours, if it was made with `tag` and not taken before; else NULL. */
 JAXVJP_API(void *) jaxvjp_error_take_payload(jaxvjp_error *error, const void *tag);
+/* Frees an error that is yours, its payload too if nobody took it. NULL is allowed. */
 JAXVJP_API(void) jaxvjp_error_free(jaxvjp_error *error);
 
 /* ------------------------------------------------------------------------------------------- ownership */
@@ -313,6 +316,7 @@ JAXVJP_API(const char *) jaxvjp_to_string(jaxvjp_context *cx, jaxvjp_value *v);
 /* Values are trees: arrays at the leaves, containers of any depth (to 256) above. An argument, an output, residuals and
  * cotangents may each be any tree. */
 JAXVJP_API(jaxvjp_value *) jaxvjp_none(jaxvjp_context *cx); /* an empty subtree, not a zero */
+/* n values in order, which may be 0. INVALID_ARGUMENT for a NULL among them. */
 JAXVJP_API(jaxvjp_value *) jaxvjp_tuple(jaxvjp_context *cx, jaxvjp_value *const *items, size_t n);
 JAXVJP_API(jaxvjp_value *) jaxvjp_list(jaxvjp_context *cx, jaxvjp_value *const *items, size_t n);
 /* Keys are unique (INVALID_ARGUMENT); a dict's order is that of its keys' bytes, whatever order they come in. */
@@ -370,6 +374,7 @@ JAXVJP_API(jaxvjp_function *) jaxvjp_function_of(jaxvjp_context *cx, jaxvjp_jaxp
 /* Calls f, transformed as it may be, and returns its output. Fails as the callback fails, as its transformations do (below),
  * and with TREE where an argument is a spec or a zero. */
 JAXVJP_API(jaxvjp_value *) jaxvjp_call(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *const *args, size_t n);
+/* The same with one argument, and with two. */
 JAXVJP_API(jaxvjp_value *) jaxvjp_call1(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *x);
 JAXVJP_API(jaxvjp_value *) jaxvjp_call2(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *x, jaxvjp_value *y);
 
@@ -438,7 +443,8 @@ jaxvjp_vjp(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *const *args, si
 JAXVJP_API(jaxvjp_value *)
 jaxvjp_linearize(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *const *args, size_t n, jaxvjp_function **linear);
 /* The transpose of an f that is linear in all its arguments, which are as the specs say (arrays serve as well): a function of
- * a cotangent of f's output that returns a tuple with one cotangent an argument. NO_TRANSPOSE names what is not linear. */
+ * a cotangent of f's output that returns a tuple with one cotangent an argument. NO_TRANSPOSE names what is not linear; a
+ * constant term (x + 1) is passed over, here and wherever a function is taken to be linear. */
 JAXVJP_API(jaxvjp_function *)
 jaxvjp_linear_transpose(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *const *specs, size_t n);
 /* Where the i-th array that a pullback or linear function holds comes from (it is jaxvjp_leaf of jaxvjp_from_function of it):
@@ -473,7 +479,7 @@ typedef int32_t (*jaxvjp_jvp_fn)(jaxvjp_context *cx, void *user, jaxvjp_value *c
 
 /* What vmap does in place of mapping the function: the results of `axis_size` examples at once. An argument is mapped, along
  * its axis 0, where jaxvjp_is_batched says so; the others are the same for every example. Writes the outputs (for one example
- * they are those of the function: TREE, SHAPE, DTYPE), and a tree of the same structure (TREE) of 1 where an output has the
+ * they are those of the function: TREE, SHAPE, DTYPE where it has run or is recorded), and a tree of the same structure (TREE) of 1 where an output has the
  * examples along its axis 0 (SHAPE) and 0 where it is the same for all: jaxvjp_number will do. Both must be set (CALLBACK). */
 typedef int32_t (*jaxvjp_batch_fn)(jaxvjp_context *cx, void *user, int64_t axis_size, jaxvjp_value *const *args, size_t n,
                                    jaxvjp_value **out, jaxvjp_value **out_batched);
@@ -489,7 +495,7 @@ typedef struct jaxvjp_custom_vjp_options {
   jaxvjp_batch_fn batch; /* vmap of the function where nothing is differentiated; NULL: that of what it computes */
 } jaxvjp_custom_vjp_options;
 enum {
-  JAXVJP_FORWARD_REFUSE = 0,       /* forward mode is FWD_MODE, before any callback runs */
+  JAXVJP_FORWARD_REFUSE = 0, /* forward mode is FWD_MODE, before any callback runs; of jaxvjp_linearize when it is used */
   JAXVJP_FORWARD_TRANSPOSE_BWD = 1 /* forward mode is the transpose of bwd; NO_TRANSPOSE where bwd is not linear in ct */
 };
 enum {
@@ -606,7 +612,7 @@ enum {
 };
 
 /* The function of any pytrees of arrays that runs fwd. `shape` runs at every call, before anything else. name: for errors,
- * printing, and to link saved programs. destroy(user) runs when the last function, program or pullback that holds it is gone,
+ * printing, and to link saved programs (in a loaded one the program says the types, and `shape` does not run). destroy(user) runs when the last function, program or pullback that holds it is gone,
  * on failure too. shape or fwd NULL: INVALID_ARGUMENT. Forward mode is FWD_MODE; a failing callback's code and error come out
  * of the outer call, with a note. Checkpoint runs a PURE one again, and keeps what others gave. */
 JAXVJP_API(jaxvjp_function *)
@@ -662,7 +668,8 @@ jaxvjp_fori_loop(jaxvjp_context *cx, jaxvjp_value *lower, jaxvjp_value *upper, j
  * row to the first; ys keep the rows' order. */
 JAXVJP_API(jaxvjp_value *)
 jaxvjp_scan(jaxvjp_context *cx, jaxvjp_function *body, jaxvjp_value *init, jaxvjp_value *xs, int64_t length, int32_t reverse);
-/* f(x) for each row x of xs, the results stacked: a scan. batch_size: so many rows at a time, as by vmap; 0: one by one. */
+/* f(x) for each row x of xs, the results stacked: a scan. batch_size: so many rows at a time, as by vmap; 0: one by one.
+ * Where it does not divide the rows, f is called again for the rest, so what a bwd in it emits has its name twice. */
 JAXVJP_API(jaxvjp_value *) jaxvjp_map(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *xs, int64_t batch_size);
 
 /* What the forward pass of a checkpointed function keeps for the backward pass, beside its arguments. */
@@ -707,7 +714,7 @@ typedef struct jaxvjp_root_options {
 /* x with f(x) = 0, where f(x) is of the type of x: solve(f, guess) -> x finds it, and is not differentiated.
  * tangent_solve(g, y) -> v solves g(v) = y, where g is f linearized at the root: y / g(1) for a number, the Jacobian of g
  * (jaxvjp_jacfwd) and jaxvjp_solve for a short vector, jaxvjp_custom_linear_solve for what iterates. It is linear in y, and
- * is transposed for reverse mode. */
+ * is transposed for reverse mode. It applies g forward, so a rule that f calls needs a forward mode (FWD_MODE). */
 JAXVJP_API(jaxvjp_value *)
 jaxvjp_custom_root(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *guess, jaxvjp_function *solve,
                    jaxvjp_function *tangent_solve, const jaxvjp_root_options *options);
@@ -725,7 +732,8 @@ typedef struct jaxvjp_fixed_point_options {
 enum { JAXVJP_KEEP_LAST = 1 };
 
 /* x with x = f(params, x), by x = f(params, x) again and again from the guess on; params is any tree, or none. It converges
- * where f is a contraction: the Jacobian df/dx has a spectral radius below 1 at the solution. Then so do the equations of the
+ * where f is a contraction: the Jacobian df/dx has a spectral radius below 1 at the solution, and rounding in the dtype lets
+ * the steps become small enough (in f16 and bf16 give a larger tolerance). Then so do the equations of the
  * derivatives, v = J v + b and w = J^T w + b, which are solved in the same way and with the same options. */
 JAXVJP_API(jaxvjp_value *)
 jaxvjp_fixed_point(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *params, jaxvjp_value *guess,
@@ -733,7 +741,7 @@ jaxvjp_fixed_point(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *params,
 
 /* ------------------------------------------------------------------------------------------- a running program */
 
-/* Prints `format` with the numbers of values[i], as jaxvjp_to_string shows them, in place of the i-th {}; {{ and }} are
+/* Prints `format` with the numbers of the arrays values[i], as jaxvjp_to_string shows them, in place of the i-th {}; {{ and }} are
  * braces. It is an equation with an effect and no result, allowed wherever operations are: it prints when the program runs
  * (outside jit and control flow at once), through the session's print hook, as often and in the order in which the program
  * comes to it. Nothing drops it, shares it or takes it out of a loop. Under derivatives it prints the values; in bwd what
@@ -794,8 +802,9 @@ enum {
  * is_needed no more. A rule that looks at numbers cannot be frozen: CONCRETE, with its name. What fwd keeps besides arrays
  * is built into bwd. Host functions are saved by name, and so is a rule that is known by name alone (of a parsed program).
  * Rules for vmap (custom_vmap) are left out, and vmap of what is loaded is NO_RULE where they are not given; what bwd emits
- * is left out. INVALID_ARGUMENT where the program holds a probe, half of a derivative (of jaxvjp_linearize), or the state of
- * a host function (of a pullback), or a rule uses a value of an enclosing trace. */
+ * is left out. INVALID_ARGUMENT where the program holds a probe, half of a derivative (of jaxvjp_linearize), a solver
+ * whose equation calls a custom_vjp rule or host function, or the state of a host function (of a pullback), or a rule uses a
+ * value of an enclosing trace. */
 JAXVJP_API(const void *) jaxvjp_save(jaxvjp_context *cx, jaxvjp_jaxpr *j, int32_t flags, size_t *bytes);
 /* The program that jaxvjp_save wrote, as bytes or as text. `functions` stand in for the rules of their names: custom_vjp or
  * custom_jvp functions, with all that they are, for calls of the same kind; and they are the host functions and rules for

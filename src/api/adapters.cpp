@@ -219,6 +219,8 @@ FunctionRef from_value_grad(View& cx, Ref<const ValueGrad> f) {
 }
 
 FunctionRef from_residual_jacobian(View& cx, Ref<const ResidualJacobian> f) {
+  if (f->m > size_t(INT64_MAX))
+    fail(Code::invalid_argument, "from_residual_jacobian: ", f->m, " residuals are too many");
   auto adapter = make_ref<ResidualJacobianAdapter>();
   adapter->m = int64_t(f->m);
   return adapted<ResidualJacobianHost>(cx, adapter, f, false);

@@ -23,15 +23,10 @@ StageTrace::Closed simplified(StageTrace::Closed c);
 void check_same(const char* who, const char* what, const Tree& want, std::span<const Aval> wanted,
                 const Tree& got, Operands leaves);
 
-// f(), with a note on errors that pass.
+// The same, naming the function that the user called.
 template <class F>
-auto noted(const char* who, F&& f) {
-  try {
-    return f();
-  } catch (Error& e) {
-    e.notes.push_back(str("in ", who));
-    throw;
-  }
+auto noted_in(const char* who, F&& f) {
+  return noted(f, "in ", who);
 }
 
 }  // namespace jv

@@ -229,17 +229,21 @@ class BoundRule final : public CustomRule {
     if (!result) unset(Code::fwd_unset, *rule_, "fwd", "output");
     if (!residuals) unset(Code::fwd_unset, *rule_, "fwd", "residuals");
     out = outputs(cx, args, *result, "fwd");
-    Residuals r;
-    View view = view_of(cx);
-    flatten(view, *residuals, r.leaves);
-    r.structure = residuals->tree;
-    return r;
+    return {leaves_of(cx, *residuals, "residuals", "fwd"), residuals->tree, {}};
   }
 
   Tracers primal_of_jvp(Context& cx, Operands args) const {
     Tracers y, dy;
     jvp(cx, args, Tracers(args.size()), y, dy);
     return y;
+  }
+
+  Tracers leaves_of(Context& cx, const Value& v, const char* what, const char* role) const {
+    View view = view_of(cx);
+    Tracers leaves;
+    noted([&] { flatten(view, v, leaves); }, "in the ", what, " of ", role, " of custom rule ",
+          name());
+    return leaves;
   }
 
   // A derivative that does not come through the arguments would pass the rule by.
@@ -252,9 +256,7 @@ class BoundRule final : public CustomRule {
 
   // Outputs as leaves; their structure is remembered, and compared with what is known of it.
   Tracers outputs(Context& cx, Operands args, const Value& result, const char* role) const {
-    View view = view_of(cx);
-    Tracers leaves;
-    flatten(view, result, leaves);
+    Tracers leaves = leaves_of(cx, result, "output", role);
     refuse_perturbed(args, leaves, role);
     CacheKey signature = call_signature(in_, avals_of(args));
     rule_->check_outputs(signature, result.tree, avals_of(leaves), role);

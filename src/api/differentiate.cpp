@@ -67,15 +67,13 @@ class LinearFunction final : public BaseFunction {
   bool is_pullback() const { return s_->pullback; }
 
   ValueRef call(View& cx, Args args, Emissions* emissions) {
-    try {
+    auto run = [&] {
       Tracers residuals;
       for (const ValueRef& r : residuals_) residuals.push_back(tracer_of(cx, *r));
       Emitting emitting(cx.root(), emissions);
       return s_->pullback ? pull_back(cx, args, residuals) : apply(cx, args, residuals);
-    } catch (Error& e) {
-      e.notes.push_back((s_->pullback ? "in pullback of " : "in linear function of ") + name());
-      throw;
-    }
+    };
+    return noted(run, s_->pullback ? "in pullback of " : "in linear function of ", name());
   }
 
  private:
@@ -156,9 +154,9 @@ void check_reverse(const LinearizedCall& l) {
   check_transposable(*l.flat.linear, known);
 }
 
-ValueRef linearized(View& cx, Function& f, Args args, FunctionRef& linear, bool pullback) {
-  LinearizedCall l =
-      linearize_call(cx, f, args, Flags(args.size(), true), pullback ? "vjp" : "linearize");
+ValueRef linearized(View& cx, Function& f, Args args, const char* verb, FunctionRef& linear) {
+  bool pullback = verb == std::string_view("vjp");
+  LinearizedCall l = linearize_call(cx, f, args, Flags(args.size(), true), verb);
   simplify_linear(l.flat);  // it is kept, and may be called often
   if (pullback) check_reverse(l);
   linear = linear_function(cx, structure_of(f, l, pullback), l.flat.residuals);
@@ -176,10 +174,11 @@ int64_t residual_source(const Function& f, size_t i) {
 }
 
 ValueRef vjp(View& cx, Function& f, Args args, FunctionRef& pullback) {
-  return linearized(cx, f, args, pullback, true);
+  return noted([&] { return linearized(cx, f, args, "vjp", pullback); }, "in vjp of ", f.name());
 }
 ValueRef linearize(View& cx, Function& f, Args args, FunctionRef& linear) {
-  return linearized(cx, f, args, linear, false);
+  return noted([&] { return linearized(cx, f, args, "linearize", linear); }, "in linearize of ",
+               f.name());
 }
 
 FunctionRef linear_map(View& cx, std::string name, const Linearized& l, const Tree& tree,
@@ -222,7 +221,7 @@ ValueRef call_emitted(View& cx, Function& pullback, const ValueRef& ct) {
   return tuple_of(cx, Values{cts, emitted_dict(cx.session(), emissions)});
 }
 
-FunctionRef linear_transpose(View& cx, Function& f, Args specs) {
+static FunctionRef transposed(View& cx, Function& f, Args specs) {
   Ref<TypedJaxpr> typed = make_jaxpr(cx, f, specs);
   auto s = make_ref<LinearStructure>();
   s->name = f.name();
@@ -238,16 +237,16 @@ FunctionRef linear_transpose(View& cx, Function& f, Args specs) {
   s->perturbed = Flags(s->in_avals.size(), true);
   s->has_tangent = Flags(s->out_avals.size(), true);
   s->pullback = true;
-  try {
-    check_transposable(*s->linear, Flags(s->in_avals.size(), false));
-  } catch (Error& e) {
-    e.notes.push_back("in linear_transpose of " + f.name());
-    throw;
-  }
+  check_transposable(*s->linear, Flags(s->in_avals.size(), false));
   return linear_function(cx, s, {});
 }
 
-ValueRef jvp(View& cx, Function& f, Args primals, Args tangents, ValueRef& tangent_out) {
+FunctionRef linear_transpose(View& cx, Function& f, Args specs) {
+  return noted([&] { return transposed(cx, f, specs); }, "in linear_transpose of ", f.name());
+}
+
+static ValueRef push_forward(View& cx, Function& f, Args primals, Args tangents,
+                             ValueRef& tangent_out) {
   FlatArgs x(cx, primals);
   Tracers dx;
   std::vector<Aval> avals;
@@ -262,6 +261,11 @@ ValueRef jvp(View& cx, Function& f, Args primals, Args tangents, ValueRef& tange
       cx.root(), [&](Operands a) { return call_flat(cx, f, x.trees, a, out); }, x.leaves, dx);
   tangent_out = unflatten_all(cx.session(), out, instantiate(cx, d.dy, avals_of(d.y)));
   return unflatten_all(cx.session(), out, d.y);
+}
+
+ValueRef jvp(View& cx, Function& f, Args primals, Args tangents, ValueRef& tangent_out) {
+  return noted([&] { return push_forward(cx, f, primals, tangents, tangent_out); }, "in jvp of ",
+               f.name());
 }
 
 // ---- grad

@@ -102,6 +102,8 @@ class Callback final : public BaseFunction {
   }
 
   ValueRef call(View& cx, Args args) override {
+    for (size_t i = 0; i < args.size(); ++i)
+      noted([&] { refuse_placeholders(*args[i]); }, "in argument ", i, " of function ", name());
     ValueRef result;
     run_callback(cx, cx.staging, nullptr, "function " + name(), [&](View& view) {
       auto handles = hand_out(view, args);
@@ -112,6 +114,7 @@ class Callback final : public BaseFunction {
     });
     if (!result) fail(Code::callback, "function ", name(), " returned 0 and left its output unset");
     check_alive(cx, *result);
+    noted([&] { refuse_placeholders(*result); }, "in the output of function ", name());
     return result;
   }
 

@@ -110,12 +110,7 @@ class DerivedFunction : public Function {
 
   // Errors on the way out say which transformation of which function they passed.
   ValueRef call(View& cx, Args args) final {
-    try {
-      return apply(cx, args);
-    } catch (Error& e) {
-      e.notes.push_back(str("in ", verb(), " of ", name()));
-      throw;
-    }
+    return noted([&] { return apply(cx, args); }, "in ", verb(), " of ", name());
   }
 
  protected:

@@ -117,14 +117,12 @@ class ClosedFunction final : public BaseFunction {
   Values held(Session&) override { return captured_; }
 
   ValueRef call(View& cx, Args args) override {
-    try {
+    auto typed = [&] {
       Tracers captured;
       for (const ValueRef& c : captured_) captured.push_back(tracer_of(cx, *c));
       return call_typed(cx, *s_->typed, name(), captured, args);
-    } catch (Error& e) {
-      e.notes.push_back("in converted function " + name());
-      throw;
-    }
+    };
+    return noted(typed, "in converted function ", name());
   }
 
  private:

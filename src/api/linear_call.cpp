@@ -48,12 +48,7 @@ ValueRef traced(View& cx, Function& f, Function& t, const ValueRef& residual,
 
 ValueRef linear_call(View& cx, Function& f, Function& t, const ValueRef& residual,
                      const ValueRef& linear) {
-  try {
-    return traced(cx, f, t, residual, linear);
-  } catch (Error& e) {
-    e.notes.push_back("in linear_call of " + f.name());
-    throw;
-  }
+  return noted([&] { return traced(cx, f, t, residual, linear); }, "in linear_call of ", f.name());
 }
 
 }  // namespace jv

@@ -35,7 +35,7 @@ ValueRef branch_on(View& cx, const char* who, const Tracer& index,
 }  // namespace
 
 ValueRef cond(View& cx, const Value& predicate, Function& on_true, Function& on_false, Args args) {
-  return noted("cond", [&] {
+  return noted_in("cond", [&] {
     Tracer p = scalar_of(cx, "cond", "the predicate", predicate);
     if (p.dtype() != DType::boolean)
       fail(Code::dtype, "cond: the predicate is bool[], got ", to_string(p.aval()));
@@ -46,7 +46,7 @@ ValueRef cond(View& cx, const Value& predicate, Function& on_true, Function& on_
 
 ValueRef switch_case(View& cx, const Value& index, std::span<const FunctionRef> branches,
                      Args args) {
-  return noted("switch", [&] {
+  return noted_in("switch", [&] {
     if (branches.empty()) fail(Code::invalid_argument, "switch: no branches");
     Tracer i = scalar_of(cx, "switch", "the index", index);
     if (!is_integer(i.dtype()))
@@ -61,7 +61,7 @@ ValueRef switch_case(View& cx, const Value& index, std::span<const FunctionRef> 
 }
 
 ValueRef while_loop(View& cx, Function& condition, Function& body, const ValueRef& init) {
-  return noted("while_loop", [&] {
+  return noted_in("while_loop", [&] {
     Flat carry(cx, *init);
     Tree out;
     auto keep = simplified(stage(
@@ -133,7 +133,7 @@ int64_t steps_between(const Array& lower, const Array& upper, DType dtype) {
 
 ValueRef fori_loop(View& cx, const Value& lower, const Value& upper, Function& body,
                    const ValueRef& init) {
-  return noted("fori_loop", [&] {
+  return noted_in("fori_loop", [&] {
     Tracer low = scalar_of(cx, "fori_loop", "lower", lower),
            high = scalar_of(cx, "fori_loop", "upper", upper);
     for (const Tracer& t : {low, high})
@@ -185,7 +185,7 @@ int64_t rows_of(const char* who, const Flat& xs, int64_t length) {
 
 ValueRef scan(View& cx, Function& body, const ValueRef& init, const ValueRef& xs, int64_t length,
               bool reverse) {
-  return noted("scan", [&] {
+  return noted_in("scan", [&] {
     if (length < -1) fail(Code::invalid_argument, "scan: the length is ", length);
     Flat carry(cx, *init), rows(cx, *xs);
     Loop loop{rows_of("scan", rows, length), reverse};
@@ -245,7 +245,7 @@ Tracer joined_rows(const Tracer& x) {
 }  // namespace
 
 ValueRef map(View& cx, FunctionRef f, const ValueRef& xs, int64_t batch_size) {
-  return noted("map", [&] {
+  return noted_in("map", [&] {
     Flat rows(cx, *xs);
     int64_t length = rows_of("map", rows, -1);
     if (batch_size < 0) fail(Code::invalid_argument, "map: the batch size is ", batch_size);

@@ -52,6 +52,7 @@ class Linker {
     replace(module_->main);
     for (SavedRule& r : module_->rules)
       for (JaxprRef* j : {&r.primal, &r.fwd, &r.bwd, &r.jvp}) replace(*j);
+    for (const SavedRule& r : module_->rules) check_used(r.name);
     return module_;
   }
 
@@ -69,8 +70,8 @@ class Linker {
     for (const SavedRule& r : module_->rules) {
       if (given(r.name) && !r.replaceable)
         fail(Code::invalid_argument, "load: ", r.name,
-             " cannot be replaced: the program holds it vectorised or in part, or with arguments "
-             "that cannot be saved");
+             " cannot be replaced by this function: the program holds it as a host function, "
+             "vectorised, in part, or with arguments that cannot be saved");
       if (!given(r.name) && !hosts_.count(r.name) && r.form == Saved::by_name)
         missing.insert(r.name);
     }
@@ -78,6 +79,14 @@ class Linker {
     std::string names;
     for (const std::string& name : missing) names += (names.empty() ? "" : ", ") + name;
     fail(Code::unlinked, "load: the program calls what is not given: ", names);
+  }
+
+  // What is given under the name of a rule has to be one that can take its place.
+  void check_used(const std::string& name) {
+    if (used_.count(name) || (!given(name) && !hosts_.count(name))) return;
+    fail(Code::invalid_argument, "load: what is given as ", name,
+         " cannot take its place in the program, where it is ",
+         hosts_.count(name) ? "no host function" : "called in another way");
   }
 
   void replace(JaxprRef& j) {
@@ -100,6 +109,7 @@ class Linker {
     auto it = hosts_.find(name);
     if (it == hosts_.end()) return false;
     check_linked(*e.params, *it->second);
+    used_.insert(name);
     for (size_t i = 0; i < values.size(); ++i)
       if (is_object(e, i)) values[i] = Object(it->second);
     return true;
@@ -122,7 +132,7 @@ class Linker {
     StagedCall call = stage_call(cx_, f, arguments, in, "load");
     const Jaxpr& j = *call.closed.jaxpr;
     bool inside = dynamic_cast<const VmapRule*>(callee_of(*e.params)) && j.eqns.size() == 1 &&
-                  j.eqns[0].primitive != e.primitive;
+                  j.eqns[0].primitive != e.primitive && callee_of(*j.eqns[0].params);
     if (inside) return false;
     if (!call.closed.captured.empty())
       fail(Code::invalid_argument, "load: ", name,
@@ -132,11 +142,15 @@ class Linker {
         j.outs != results(j))
       fail(Code::invalid_argument, "load: ", name, " is called by ", e.primitive->name,
            "; what is given under this name is not such a function");
+    if (j.outs.size() != e.n_results)
+      fail(Code::fwd_aval, "load: ", name, ": has ", e.n_results,
+           " outputs in the saved program, what is given ", j.outs.size());
     for (size_t i = 0; i < e.n_results; ++i)
-      if (i >= j.outs.size() || j.aval(j.outs[i]) != at.vars[e.first_result + i])
+      if (j.aval(j.outs[i]) != at.vars[e.first_result + i])
         fail(Code::fwd_aval, "load: ", name, ": output ", i, " of the saved program is ",
              to_string(at.vars[e.first_result + i]), ", of what is given ",
-             i < j.outs.size() ? to_string(j.aval(j.outs[i])) : "nothing");
+             to_string(j.aval(j.outs[i])));
+    used_.insert(name);
     values = j.eqns[0].params->values;
     e.first_operand += e.n_operands - uint32_t(n);
     e.n_operands = uint32_t(n);
@@ -159,6 +173,7 @@ class Linker {
   Ref<Module> module_;
   std::map<std::string, FunctionRef> functions_;
   std::map<std::string, HostRef> hosts_;
+  std::set<std::string> used_;
 };
 
 }  // namespace

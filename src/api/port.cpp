@@ -43,6 +43,9 @@ class PortReader {
     if (v.kind == Kind::zero) {
       if (v.aval && v.aval != want && v.aval != avals_[next_])
         mismatch(v.aval, want, "; jaxvjp_zero needs no type");
+    } else if (v.kind == Kind::spec) {
+      fail(port_.tree_code, port_.what, where(), ": expected ", to_string(want), ", got a spec ",
+           to_string(v.aval), ", which has no numbers");
     } else if (want->dtype != DType::float0) {
       t = tracer_of(cx_, v, want->dtype);
       bool wider = is_float(t.dtype()) && size_of(t.dtype()) > size_of(want->dtype);

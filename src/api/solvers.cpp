@@ -92,7 +92,7 @@ FunctionRef as_function(View& cx, std::string name, const StageTrace::Closed& pr
 
 ValueRef custom_linear_solve(View& cx, Function& matvec, const ValueRef& b, Function& solve,
                              const LinearSolveOptions& options) {
-  return noted(linear_solve_name, [&] {
+  return noted_in(linear_solve_name, [&] {
     Flat rhs(cx, *b);
     check_floats(linear_solve_name, "b", rhs);
     Tree out, ignored;
@@ -151,7 +151,7 @@ StageTrace::Closed root_tangent(View& cx, const StageTrace::Closed& f, Function&
 
 ValueRef custom_root(View& cx, Function& f, const ValueRef& guess, Function& solve,
                      Function& tangent_solve, bool has_aux) {
-  return noted(root_name, [&] {
+  return noted_in(root_name, [&] {
     Flat x(cx, *guess);
     check_floats(root_name, "the guess", x);
     Tree out;
@@ -168,7 +168,7 @@ ValueRef custom_root(View& cx, Function& f, const ValueRef& guess, Function& sol
 ValueRef fixed_point(View& cx, Function& f, const ValueRef& params, const ValueRef& guess,
                      const Iteration& iteration) {
   constexpr const char* who = "fixed_point";
-  return noted(who, [&] {
+  return noted_in(who, [&] {
     Flat p(cx, *params), x(cx, *guess);
     check_floats(who, "the guess", x);
     Avals types = p.avals;

@@ -150,16 +150,19 @@ static Tracer weak_tracer(View& cx, double number, DType dtype) {
   return cx.root().tracer(scalar(cx.session(), dtype, number));
 }
 
+void refuse_placeholders(const Value& v) {
+  if (v.kind == Kind::spec)
+    fail(Code::tree, "a spec ", to_string(v.aval),
+         " has no numbers; it stands for an argument only");
+  if (v.kind == Kind::zero) fail(Code::tree, "jaxvjp_zero stands for a cotangent or tangent only");
+  for (const ValueRef& item : v.items) refuse_placeholders(*item);
+}
+
 Tracer tracer_of(View& cx, const Value& v, DType dtype) {
   check_alive(cx, v);
-  switch (v.kind) {
-    case Kind::array: break;
-    case Kind::spec:
-      fail(Code::tree, "a spec ", to_string(v.aval),
-           " has no numbers; it stands for an argument only");
-    case Kind::zero: fail(Code::tree, "jaxvjp_zero stands for a cotangent or tangent only");
-    default:
-      fail(Code::tree, "expected an array, got a container or an opaque leaf: ", v.tree->text());
+  if (v.kind != Kind::array) {
+    refuse_placeholders(v);
+    fail(Code::tree, "expected an array, got a container or an opaque leaf: ", v.tree->text());
   }
   if (v.weak) return weak_tracer(cx, v.number, dtype);
   if (v.array) return cx.root().tracer(v.array);

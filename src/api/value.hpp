@@ -80,6 +80,8 @@ void check_usable(View& cx, const Value& v);
 // ---- trees
 // The value as one of the context's tracers. A weak number becomes `dtype` (f64 by default).
 Tracer tracer_of(View& cx, const Value& v, DType dtype = DType::f64);
+// TREE for specs and zeros, inside containers too.
+void refuse_placeholders(const Value& v);
 // Leaves in order; specs and zeros are refused.
 void flatten(View& cx, const Value& v, Tracers& leaves);
 // Every leaf value.

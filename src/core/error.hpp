@@ -66,6 +66,10 @@ class Error : public std::exception {
   Error(Code code, std::string message) : Error(int32_t(code), std::move(message)) {}
   const char* what() const noexcept override { return message.c_str(); }
   bool is(Code c) const { return code == int32_t(c); }
+  // What it is to those above. That memory is out stays what it is.
+  void becomes(Code c) {
+    if (!is(Code::out_of_memory)) code = int32_t(c);
+  }
 
   int32_t code;
   std::string message;
@@ -84,6 +88,17 @@ std::string str(const Parts&... parts) {
 template <class... Parts>
 [[noreturn]] void fail(Code code, const Parts&... parts) {
   throw Error(code, str(parts...));
+}
+
+// f(), with a note, made of these parts, on an error that passes.
+template <class F, class... Parts>
+auto noted(F&& f, const Parts&... parts) {
+  try {
+    return f();
+  } catch (Error& e) {
+    e.notes.push_back(str(parts...));
+    throw;
+  }
 }
 
 }  // namespace jv

@@ -302,7 +302,7 @@ void check_module(const Module& module) {
   try {
     ModuleChecker(module).check();
   } catch (Error& e) {
-    e.code = int32_t(Code::parse);
+    e.becomes(Code::parse);
     throw;
   }
 }

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <new>
 
+#include "core/error.hpp"
 #include "core/pytree.hpp"
 
 namespace jv {
@@ -39,7 +40,7 @@ static void free_aligned(void* pointer) {
 
 void* Session::allocate(size_t bytes) {
   void* p = memory_.alloc ? memory_.alloc(memory_.user, bytes, 64) : allocate_aligned(bytes);
-  if (!p) throw std::bad_alloc();
+  if (!p) fail(Code::out_of_memory, "out of memory: no ", bytes, " bytes for an array");
   counters.values.fetch_add(1, std::memory_order_relaxed);
   counters.bytes.fetch_add(int64_t(bytes), std::memory_order_relaxed);
   return p;

@@ -51,7 +51,7 @@ class Session : public RefCounted {
   }
   Aval tangent(Aval primal) { return with_dtype(primal, tangent_dtype(primal->dtype)); }
 
-  void* allocate(size_t bytes);  // aligned to 64; std::bad_alloc when there is none
+  void* allocate(size_t bytes);  // aligned to 64; OUT_OF_MEMORY when there is none
   void deallocate(void* pointer, size_t bytes) noexcept;
 
   // Source locations are numbered from 1; 0 is unknown.

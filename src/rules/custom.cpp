@@ -118,8 +118,8 @@ void lin_expand(Context& cx, const Primitive&, Operands operands, const Params& 
   const LinearCall& c = linear_call(params);
   if (!c.has_args)
     fail(Code::fwd_mode, c.rule->name(),
-         ": a custom rule without a forward mode cannot be differentiated forward; give a jvp ",
-         "rule or JAXVJP_FORWARD_TRANSPOSE_BWD");
+         ": a custom rule without a forward mode cannot be differentiated forward; ",
+         c.rule->how_forward());
   Operands x = operands.subspan(c.n_residuals, c.in.size()),
            t = operands.subspan(c.first_tangent());
   Tracers dx, y, dy;
@@ -201,8 +201,8 @@ void jvp_transpose(Context& cx, const Primitive&, Operands ct, Operands x, std::
 void check_forward(const JvpTrace& t, const CustomRule& rule) {
   if (t.linearizing() || rule.has_forward()) return;
   fail(Code::fwd_mode, rule.name(),
-       ": a custom rule without a forward mode cannot be differentiated by ", t.verb(),
-       "; give a jvp rule or JAXVJP_FORWARD_TRANSPOSE_BWD");
+       ": a custom rule without a forward mode cannot be differentiated by ", t.verb(), "; ",
+       rule.how_forward());
 }
 
 Tracers custom_tangents(JvpTrace& t, const RuleRef& rule, CustomRule::Residuals residuals,

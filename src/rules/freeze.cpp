@@ -43,8 +43,9 @@ class Freezer {
     constexpr size_t max_rules = 4096;
     if (!callee_of(*e.params))
       fail(Code::invalid_argument, e.primitive->name,
-           ": what it holds is of this process and cannot be saved: the callback of a probe; or a "
-           "derivative that is half done (save the function, and differentiate what is loaded)");
+           ": what it holds is of this process and cannot be saved: the callback of a probe; a "
+           "derivative that is half done (save the function, and differentiate what is loaded); or "
+           "a rule in the equation of a solver");
     const Callee& callee = *callee_of(*e.params);
     Call call{Ref<const Callee>(&callee), {}, {}};
     for (Atom a : j.operands(e).subspan(n_captured(*e.params))) call.in.push_back(j.aval(a));

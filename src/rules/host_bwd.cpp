@@ -18,7 +18,15 @@ struct Backward : HostParams {
         saves_outputs(params.flag("outputs")) {}
   size_t first_out() const { return 2 + (saves_inputs ? in.size() : 0); }
   size_t first_ct() const { return first_out() + (saves_outputs ? out.size() : 0); }
-  size_t n_operands() const { return first_ct() + n_floats(out); }
+  // Types of one element of each.
+  Avals operands(Session& session) const {
+    Avals all{state_aval(session), mark_aval(session)};
+    if (saves_inputs) all.append(in);
+    if (saves_outputs) all.append(out);
+    for (Aval aval : out)
+      if (aval->is_float()) all.push_back(aval);
+    return all;
+  }
 
   Avals in, out;  // types of one element
   bool saves_inputs, saves_outputs;
@@ -27,8 +35,13 @@ struct Backward : HostParams {
 void host_bwd_aval(Session& session, std::span<const Aval> in, const Params& params, Avals& out) {
   Backward b(session, params);
   b.check("host_bwd", in);
-  if (in.size() != b.n_operands())
-    fail(Code::invalid_argument, "host_bwd: takes ", b.n_operands(), " operands, got ", in.size());
+  Avals wanted = b.operands(session);
+  if (in.size() != wanted.size())
+    fail(Code::invalid_argument, "host_bwd: takes ", wanted.size(), " operands, got ", in.size());
+  for (size_t i = 0; i < in.size(); ++i)
+    if (Aval got = b.mapped[i] ? element_of(session, in[i]) : in[i]; got != wanted[i])
+      fail(got->dtype == wanted[i]->dtype ? Code::shape : Code::dtype, "host_bwd: operand ", i,
+           " is ", to_string(got), ", expected ", to_string(wanted[i]));
   for (Aval aval : b.in)
     if (aval->is_float()) out.push_back(b.whole(session, aval));
 }
@@ -59,7 +72,10 @@ class BackwardRun {
 
  private:
   const HostState* state(size_t i) const {
-    return static_cast<const HostState*>(operands_[0].array().data<const RefCounted*>()[i]);
+    auto* s = static_cast<const HostState*>(operands_[0].array().data<const RefCounted*>()[i]);
+    if (s && &s->host() != b_.host.get())
+      fail(Code::invalid_argument, b_.host->name(), ": its bwd got a state of ", s->host().name());
+    return s;
   }
 
   struct Leaves {
@@ -117,10 +133,11 @@ class BackwardRun {
   Arrays results_;
 };
 
-void host_bwd_expand(Context& cx, const Primitive&, Operands operands, const Params& params,
-                     Tracers& out) {
+void host_bwd_expand(Context& cx, const Primitive& primitive, Operands operands,
+                     const Params& params, Tracers& out) {
   Backward b(cx.session(), params);
   BackwardRun(cx, b, operands).run(out);
+  check_host_nans(cx, primitive, operands, out);
 }
 
 // Linear in the cotangents; of what else it depends on nobody knows the derivative.

@@ -82,12 +82,8 @@ void host_call_expand(Context& cx, const Primitive& primitive, Operands operands
   Forward forward(cx, p, operands, types_of(session, params.dims("out")));
   NewStates states(p.host, p.batched() ? size_t(p.size) : 1);
   forward.run(states.raw());
-  if (cx.check_nans) {
-    Arrays in;
-    for (const Tracer& t : operands) in.push_back(t.array());
-    check_nans(primitive, in, forward.results());
-  }
   for (const Array& a : forward.results()) out.push_back(cx.tracer(a));
+  check_host_nans(cx, primitive, operands, out);
   if (!params.flag("state")) return;
   out.push_back(cx.tracer(states.array(session, p.whole(session, state_aval(session)))));
   out.push_back(cx.tracer(Array::allocate(session, mark_aval(session))));

@@ -14,6 +14,7 @@ class HostState final : public RefCounted {
   ~HostState() override {
     if (pointer && host_->destroy_state) host_->destroy_state(pointer);
   }
+  const Host& host() const { return *host_; }
   void* pointer = nullptr;
 
  private:
@@ -48,6 +49,9 @@ struct Window {
   HostBuffer of(const Array& a, bool mapped) const;
 };
 
+// JAXVJP_CHECK_NANS: what a callback wrote.
+void check_host_nans(Context& cx, const Primitive& p, Operands in, Operands out);
+
 // ---- batching: a batch of batches is one batch of the product of their sizes
 struct Merged {
   Tracers operands;
@@ -72,6 +76,7 @@ class HostRule final : public CustomRule {
 
   const std::string& name() const override { return host_->name(); }
   bool has_forward() const override { return !host_->has_bwd; }  // asked for, it refuses
+  const char* how_forward() const override { return "call it inside a custom_jvp or custom_vjp"; }
   Saved saved() const override { return host_->has_bwd ? Saved::whole : Saved::without; }
   Tracers primal(Context& cx, Operands args) const override { return call(cx, args, false); }
   Residuals fwd(Context& cx, Operands args, std::span<const bool> perturbed,

@@ -56,6 +56,14 @@ HostBuffer Window::of(const Array& a, bool mapped) const {
   return {data + size_t(element) * one->bytes(), one};
 }
 
+void check_host_nans(Context& cx, const Primitive& p, Operands in, Operands out) {
+  if (!cx.check_nans) return;
+  Arrays ins, outs;
+  for (const Tracer& t : in) ins.push_back(t.array());
+  for (const Tracer& t : out) outs.push_back(t.array());
+  check_nans(p, ins, outs);
+}
+
 // ---- batching
 
 static Tracer merged(const Mapped& m, bool inner, int64_t outer_size, int64_t inner_size) {

@@ -26,6 +26,10 @@ class CustomRule : public CallRule {
   virtual bool symbolic_zeros() const { return false; }
   virtual bool run_on_zero() const { return false; }
   virtual bool has_forward() const = 0;  // is there a forward mode?
+  // What the user may do where there is none.
+  virtual const char* how_forward() const {
+    return "give a jvp rule or JAXVJP_FORWARD_TRANSPOSE_BWD";
+  }
   virtual bool has_reverse() const { return true; }
   // Do both the same for the same arguments?
   virtual bool same(const CustomRule& other) const { return this == &other; }

@@ -350,7 +350,7 @@ ModuleRef decode(Session& session, std::string_view bytes,
   try {
     return Decoder(session, body, find).decode();
   } catch (Error& e) {
-    if (!e.is(Code::not_found)) e.code = int32_t(Code::parse);
+    if (!e.is(Code::not_found)) e.becomes(Code::parse);
     throw;
   }
 }

@@ -59,7 +59,7 @@ class Adder {
         found.clear();
         return infer(params, found);
       }
-      if (!error.is(Code::shape) && !error.is(Code::dtype)) error.code = int32_t(Code::parse);
+      if (!error.is(Code::shape) && !error.is(Code::dtype)) error.becomes(Code::parse);
       error.message = lex_.position(e_.place) + error.message.substr(0, 400);
       throw;
     }

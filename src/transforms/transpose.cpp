@@ -77,7 +77,12 @@ void check_live(const Jaxpr& j, const Marks& linear) {
     bool needed = has_effects(j, e);
     for (Var v = e.first_result; v < e.first_result + e.n_results; ++v) needed |= used[v];
     if (!needed) continue;
-    check_eqn(j, e, linear);
+    try {
+      check_eqn(j, e, linear);
+    } catch (Error& error) {
+      note_equation(error, j, k);
+      throw;
+    }
     for (Atom a : j.operands(e)) use(a);
   }
 }

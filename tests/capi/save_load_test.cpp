@@ -448,6 +448,23 @@ TEST(SaveLoad, what_cannot_stand_in) {
   EXPECT_TRUE(fails(there, loaded(there, data, {wrong}), JAXVJP_FWD_AVAL, {"square", "f32[]"}));
 }
 
+TEST(SaveLoad, what_gives_more_cannot_stand_in) {
+  Counts counts;
+  Context here, there;
+  jaxvjp_value* x = num(here, 3);
+  const std::string data = saved(here, jaxvjp_make_jaxpr(here, square(here, &counts), &x, 1));
+  auto* pair = custom_vjp(there, "square",
+                          {.fwd = [](auto cx, auto args) -> Fwd {
+                             return {tuple(cx, {args[0], args[0]}), args[0]};
+                           },
+                           .bwd = [](auto, auto res, auto, auto slots) { slots[0] = res; }});
+  EXPECT_TRUE(fails(there, loaded(there, data, {pair}), JAXVJP_FWD_AVAL,
+                    {"square", "1 outputs", "given 2"}));
+  auto* host = host_function(there, "square", opaque_square());
+  EXPECT_TRUE(fails(there, loaded(there, data, {host}), JAXVJP_INVALID_ARGUMENT,
+                    {"square", "no host function"}));
+}
+
 constexpr const char* unlinked_text = R"({ lambda ; a:f64[]. let
     b:f64[] = custom_vjp_call[name=theirs call_jaxpr={ lambda ; a:f64[]. let
         b:f64[] = sin a in (b,) } num_consts=0 fwd=f bwd=g] a
@@ -584,6 +601,37 @@ TEST(SaveLoad, adapters_are_linked_by_name) {
   EXPECT_TRUE(near(other, jaxvjp_call1(other, grad(other, again), vec(other, {3})), {7}));
 }
 
+// Text in which a host function's bwd gets what its fwd did not make.
+std::string hostile(const char* state_type, const char* state, const char* bwd) {
+  std::string text = R"({ lambda ; a:f64[]. let
+    b:f64[] c:opaque[] d:f32[0] = host_call[
+      mapped=(False,) name=first out=(f64[],) pure=True size=-1 state=True ] a
+    e:STATE_TYPE = STATE
+    f:f64[] = host_bwd[
+      in=(f64[],) inputs=False mapped=(False, False, False) name=BWD
+      out=(f64[],) outputs=False size=-1 ] e d b
+  in (f,) })";
+  for (auto [word, with] : {std::pair{"STATE_TYPE", state_type}, {"STATE", state}, {"BWD", bwd}})
+    for (size_t at; (at = text.find(word)) != text.npos;)
+      text.replace(at, std::string(word).size(), with);
+  return text;
+}
+
+TEST(SaveLoad, a_state_of_another_type_or_function) {
+  Context cx;
+  auto* first = host_function(cx, "first", opaque_square());
+  auto* second = host_function(cx, "second", opaque_square());
+  auto load = [&](const std::string& text) { return loaded(cx, text, {first, second}); };
+  constexpr const char* same = "reshape[dimensions=None new_sizes=() sharding=None] c";
+  auto* g = jaxvjp_function_of(cx, load(hostile("opaque[]", same, "first")));
+  EXPECT_TRUE(near(cx, jaxvjp_get(cx, jaxvjp_call1(cx, g, num(cx, 3)), 0), 270.0));
+  EXPECT_TRUE(fails(cx, load(hostile("f64[]", "sin a", "first")), JAXVJP_DTYPE,
+                    {"host_bwd", "operand 0", "opaque"}));
+  auto* h = jaxvjp_function_of(cx, load(hostile("opaque[]", same, "second")));
+  EXPECT_TRUE(fails(cx, jaxvjp_call1(cx, h, num(cx, 3)), JAXVJP_INVALID_ARGUMENT,
+                    {"second", "state of first"}));
+}
+
 // A state is of this process: a pullback that holds one cannot be saved.
 TEST(SaveLoad, a_state_cannot_be_saved) {
   Context cx;
@@ -622,6 +670,21 @@ TEST(SaveLoad, rules_for_vmap) {
   auto* linked = jaxvjp_function_of(other, loaded(other, data, {made(other)}));
   EXPECT_TRUE(
       near(other, jaxvjp_call1(other, vmap(other, linked, {}), vec(other, {1, 2})), {100, 200}));
+}
+
+TEST(SaveLoad, what_cannot_stand_in_for_a_rule_for_vmap) {
+  Context cx, other;
+  auto* f = jaxvjp_custom_vmap(cx, "twofold", twofold, hundredfold, nullptr, nullptr);
+  const std::string data = saved(cx, make_jaxpr(cx, f, {spec(cx, {})}));
+  auto* plain =
+      function(other, "twofold", [](auto cx, auto args) { return scale(cx, 2, args[0]); });
+  auto* rule = custom_vjp(other, "twofold",
+                          {.fwd = [](auto cx, auto args) -> Fwd {
+                             return {scale(cx, 2, args[0]), args[0]};
+                           },
+                           .bwd = [](auto, auto res, auto, auto slots) { slots[0] = res; }});
+  for (jaxvjp_function* g : {plain, rule, host_function(other, "twofold", opaque_square())})
+    EXPECT_TRUE(fails(other, loaded(other, data, {g}), JAXVJP_INVALID_ARGUMENT, {"twofold"}));
 }
 
 TEST(SaveLoad, solvers) {

@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "host.hpp"
 #include "prints.hpp"
 
 namespace conformance {
@@ -58,6 +59,20 @@ TEST(ConformanceQ, Q6_nan_in_a_rule) {
       if (flags) EXPECT_TRUE(makes_nan(cx, ct, "sin", 20));
       else EXPECT_TRUE(near(cx, ct, std::nan("")));
     }
+  }
+}
+
+TEST(ConformanceQ, Q6_nan_that_a_host_function_writes) {
+  for (bool in_bwd : {false, true}) {
+    Context cx(JAXVJP_CHECK_NANS);
+    HostRule rule = opaque_square();
+    if (in_bwd) rule.bwd = [](auto, auto, auto, auto, auto arg_cts) { arg_cts[0][0] = NAN; };
+    else rule.fwd = [](auto, auto out) { return out[0][0] = NAN, 0.0; };
+    auto* f = host_function(cx, "opaque", rule);
+    for (auto [g, how] : eager_and_jit(cx, grad(cx, f)))
+      EXPECT_TRUE(fails(cx, jaxvjp_call1(cx, g, num(cx, 3)), JAXVJP_CHECK,
+                        {in_bwd ? "host_bwd" : "host_call", "NaN"}))
+          << how;
   }
 }
 
