@@ -37,6 +37,7 @@ using Values = Small<ValueRef, 4>;
 
 class Value final : public Handle {
  public:
+  Ref<Session> session;  // keeps avals and trees alive: the first member, so that it goes last
   Kind kind = Kind::array;
   Tree tree;
   Aval aval = nullptr;  // of an array, tracer, spec or typed zero
@@ -53,7 +54,6 @@ class Value final : public Handle {
   std::vector<ValueRef> items;  // of a container
   Ref<Opaque> opaque;
   Ref<Function> function;
-  Ref<Session> session;  // keeps avals and trees alive
 
   explicit Value(Session& s) : session(&s) {}
   bool is_leaf() const { return kind == Kind::array || kind == Kind::spec || kind == Kind::zero; }

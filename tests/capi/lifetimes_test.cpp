@@ -1,9 +1,8 @@
 // Handles and scopes: retain, release, take, give and update in any order, also after the context
-// is gone; scopes and their survivors; contexts that recognise the handle of a closed scope; other
-// threads. What is destroyed, and when, is in destroy_test.cpp.
+// is gone; scopes and their survivors; contexts that recognise the handle of a closed scope. What
+// is destroyed, and when, is in destroy_test.cpp; what crosses threads in threads_test.cpp.
 
 #include <array>
-#include <thread>
 
 #include "../conformance/higher_order.hpp"
 
@@ -297,68 +296,6 @@ TEST(Lifetimes, a_handle_after_its_last_release) {
   EXPECT_TRUE(near(cx, v, 1.0));
   jaxvjp_release(v);
   EXPECT_TRUE(fails(cx, jaxvjp_sin(cx, v), JAXVJP_INVALID_ARGUMENT));
-}
-
-// ----------------------------------------------------------------------------------------- threads
-
-// Values made by one thread, with its own fork, used and released by another.
-TEST(Lifetimes, values_cross_threads) {
-  Plain cx;
-  auto* slope = jit(cx, grad(cx, custom_vjp(cx, "f", tenfold_square())));
-  constexpr int threads = 4, steps = 50;
-  std::vector<jaxvjp_value*> results(threads * steps);
-  std::vector<std::string> errors(threads);
-  std::vector<std::thread> pool;
-  for (int t = 0; t < threads; t++) {
-    jaxvjp_context* fork = jaxvjp_context_fork(cx);
-    pool.emplace_back([&, fork, t] {
-      for (int i = 0; i < steps; i++) {
-        const size_t scope = jaxvjp_scope_open(fork);
-        jaxvjp_value* x = jaxvjp_f64(fork, t * steps + i);
-        results[t * steps + i] = jaxvjp_retain(jaxvjp_call1(fork, slope, x));
-        jaxvjp_scope_close(fork, scope, nullptr);
-      }
-      if (jaxvjp_failed(fork)) errors[t] = jaxvjp_error_text(fork);
-      jaxvjp_context_free(fork);
-    });
-  }
-  for (std::thread& thread : pool) thread.join();
-  for (const std::string& error : errors) EXPECT_EQ(error, "");
-  for (int i = 0; i < threads * steps; i++) {
-    EXPECT_TRUE(near(cx, results[i], 10.0 * i));
-    jaxvjp_release(results[i]);
-  }
-}
-
-// One function, recorded by several threads at once: each result is right, whichever program wins.
-TEST(Lifetimes, one_function_recorded_by_several_threads) {
-  Plain cx;
-  auto* f = custom_vjp(cx, "f", doubled_sine());
-  std::vector<double> results(4, NAN);
-  std::vector<std::thread> pool;
-  for (double& result : results) {
-    jaxvjp_context* fork = jaxvjp_context_fork(cx);
-    pool.emplace_back([&result, f, fork] {
-      jaxvjp_function* g = jaxvjp_jit(fork, jaxvjp_grad(fork, f, nullptr), nullptr);
-      result = jaxvjp_item(fork, jaxvjp_call1(fork, g, jaxvjp_f64(fork, 1)));
-      jaxvjp_context_free(fork);
-    });
-  }
-  for (std::thread& thread : pool) thread.join();
-  for (double result : results) EXPECT_NEAR(result, 2 * std::cos(1.0), 1e-12);
-}
-
-TEST(Lifetimes, a_retained_handle_is_counted_from_any_thread) {
-  Plain cx;
-  jaxvjp_value* v = jaxvjp_retain(vec(cx, {1, 2, 3}));
-  std::vector<std::thread> pool;
-  for (int t = 0; t < 4; t++)
-    pool.emplace_back([v] {
-      for (int i = 0; i < 10000; i++) jaxvjp_release(jaxvjp_retain(v));
-    });
-  for (std::thread& thread : pool) thread.join();
-  EXPECT_TRUE(near(cx, v, {1.0, 2.0, 3.0}));
-  jaxvjp_release(v);
 }
 
 }  // namespace
