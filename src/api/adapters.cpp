@@ -101,10 +101,9 @@ class AdaptedRule final : public CustomRule {
   bool has_reverse() const override { return false; }
 
   Tracers primal(Context& cx, Operands args) const override { return run(cx, args, false); }
-  void jvp(Context& cx, Operands x, Operands dx, Tracers& y, Tracers& dy) const override {
+  Dual jvp(Context& cx, Operands x, Operands dx) const override {
     Tracers all = run(cx, x, true);
-    y.push_back(all[0]);
-    dy.push_back(adapter_->tangent(Operands(all).subspan(1), dx));
+    return {{all[0]}, {adapter_->tangent(Operands(all).subspan(1), dx)}};
   }
   Residuals fwd(Context&, Operands, std::span<const bool>, Tracers&) const override { unused(); }
   Tracers bwd(Context&, const Residuals&, Operands, std::span<const Aval>,

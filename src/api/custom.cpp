@@ -152,8 +152,8 @@ class BoundRule final : public CustomRule {
     return read_slots(cx, arg_cts, slots);
   }
 
-  void jvp(Context& cx, Operands x, Operands dx, Tracers& y, Tracers& dy) const override {
-    if (!rule_->jvp) return jvp_by_transpose(cx, *this, x, dx, y, dy);
+  Dual jvp(Context& cx, Operands x, Operands dx) const override {
+    if (!rule_->jvp) return jvp_by_transpose(cx, *this, x, dx);
     ValueRef out, tangent;
     RuleFrame frame{rule_, {}, {}, {}};
     Avals avals = avals_of(x);
@@ -170,12 +170,13 @@ class BoundRule final : public CustomRule {
     });
     if (!out) unset(Code::callback, *rule_, "jvp rule", "output");
     if (!tangent) unset(Code::callback, *rule_, "jvp rule", "tangent");
-    y = outputs(cx, x, *out, "jvp rule");
+    Tracers y = outputs(cx, x, *out, "jvp rule"), dy;
     View view = view_of(cx);
     Avals y_avals = avals_of(y);
     std::string what = rule_->name + ": tangent_out of its jvp rule";
     read_port(view, {what.c_str(), Code::tree, Code::shape, Code::dtype}, *tangent, out->tree,
               y_avals, dy);
+    return {y, dy};
   }
 
  private:
@@ -233,9 +234,7 @@ class BoundRule final : public CustomRule {
   }
 
   Tracers primal_of_jvp(Context& cx, Operands args) const {
-    Tracers y, dy;
-    jvp(cx, args, Tracers(args.size()), y, dy);
-    return y;
+    return jvp(cx, args, Tracers(args.size())).y;
   }
 
   Tracers leaves_of(Context& cx, const Value& v, const char* what, const char* role) const {

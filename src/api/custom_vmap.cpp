@@ -21,7 +21,7 @@ class BoundVmapRule final : public VmapRule {
   const std::string& name() const override { return rule_->name; }
   Tracers primal(Context& cx, Operands args) const override { return primal_->primal(cx, args); }
 
-  Small<Mapped, 2> batch(Context& cx, int64_t size, std::span<const Mapped> args) const override {
+  Batched batch(Context& cx, int64_t size, MappedOperands args) const override {
     View view = view_of(cx);
     ValueRef out, flags;
     run(view, size, args, out, flags);
@@ -30,9 +30,7 @@ class BoundVmapRule final : public VmapRule {
     Flags batched = read_flags(view, *out, *flags);
     check(cx.session(), size, args, *out, leaves, batched);
     out_->set(out->tree);
-    Small<Mapped, 2> results;
-    for (size_t i = 0; i < leaves.size(); ++i) results.push_back({leaves[i], batched[i]});
-    return results;
+    return mapped_where(leaves, batched);
   }
 
  private:

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "control/call.hpp"
+#include "primitives/ops.hpp"
 #include "rules/host.hpp"
 #include "rules/rule.hpp"
 #include "transforms/simplify.hpp"

@@ -131,9 +131,8 @@ StageTrace::Closed root_tangent(View& cx, const StageTrace::Closed& f, Function&
       cx.root(), types,
       [&](Operands a) {
         JaxprRef quiet = silent(*f.jaxpr);
-        Linearized l = linearize(
-            cx.root(), [&](Operands v) { return eval_jaxpr(cx.root(), *quiet, v); },
-            join(f.captured, a.subspan(0, n)), perturbed);
+        Linearized l = linearize(cx.root(), Interpret{cx.root(), *quiet},
+                                 join(f.captured, a.subspan(0, n)), perturbed);
         simplify_linear(l);
         Session& session = cx.session();
         Values args{function_value(session, linear_map(cx, name, l, x.tree, x.avals)),

@@ -16,6 +16,12 @@ Avals avals_of(Operands t) {
   return avals;
 }
 
+Avals in_avals(const Jaxpr& j) {
+  Avals avals;
+  for (Var v : j.invars) avals.push_back(j.vars[v]);
+  return avals;
+}
+
 Avals out_avals(const Jaxpr& j) {
   Avals avals;
   for (Atom a : j.outs) avals.push_back(j.aval(a));
@@ -47,123 +53,86 @@ void call_aval(Session&, std::span<const Aval> in, const Params& params, Avals& 
   out = out_avals(body(params));
 }
 
-void call_expand(Context& cx, const Primitive&, Operands operands, const Params& params,
-                 Tracers& out) {
-  out = run_jaxpr(cx, body(params), operands);
+Tracers call_expand(Context& cx, const Primitive&, Operands operands, const Params& params) {
+  return run_jaxpr(cx, body(params), operands);
+}
+
+// The same equation around what f traces. What f leaves null is null in the result.
+template <class F>
+static Tracers call_with(Context& cx, const Primitive& p, const Params& params, Operands args,
+                         F&& f) {
+  Flags given;
+  auto closed = stage(cx, avals_of(args), [&](Operands a) {
+    Tracers all = f(a);
+    given = nonzero(all);
+    return present(all);
+  });
+  return spread(given, call_again(cx, p, params, closed, args));
 }
 
 // Forward mode: one call that computes values and tangents.
-void call_jvp(JvpTrace& t, const Primitive& p, Operands x, Operands dx, const Params& params,
-              Tracers& y, Tracers& dy) {
+Dual call_jvp(JvpTrace& t, const Primitive& p, Operands x, Operands dx, const Params& params) {
   const Jaxpr& j = body(params);
-  Tracers operands(x), tangents = present(dx);
-  operands.append(tangents);
-  Dual d;
-  auto closed = stage(t.cx, avals_of(operands), [&](Operands a) {
-    d = jvp(
-        t.cx, [&](Operands args) { return eval_jaxpr(t.cx, j, args); }, a.subspan(0, x.size()),
-        spread(nonzero(dx), a.subspan(x.size())));
-    Tracers outs = d.y;
-    outs.append(present(d.dy));
-    return outs;
+  size_t n_in = x.size(), n_out = j.outs.size();
+  Tracers both = call_with(t.cx, p, params, join(x, present(dx)), [&](Operands a) {
+    Tracers tangents = spread(nonzero(dx), a.subspan(n_in));
+    Dual d = jvp(t.cx, Interpret{t.cx, j}, a.subspan(0, n_in), tangents);
+    return join(d.y, d.dy);
   });
-  Tracers out = call_again(t.cx, p, params, closed, operands);
-  y = Tracers(Operands(out).subspan(0, d.y.size()));
-  dy = spread(nonzero(d.dy), Operands(out).subspan(d.y.size()));
+  return {Tracers(both.subspan(0, n_out)), Tracers(both.subspan(n_out))};
 }
 
-// How the residuals of a split body reach the linear call: those that are its inputs, outputs, or
-// values of outer traces are forwarded; the others become results, once each.
-static Tracers forward_residuals(const Linearized& l, Operands args, Operands x, Tracers& outs,
-                                 std::vector<size_t>& from_outs) {
-  Tracers residuals;
-  for (const Tracer& r : l.residuals) {
-    residuals.push_back(r);
-    from_outs.push_back(SIZE_MAX);
-    if (r.is_concrete() || &r.trace() != &args[0].trace()) continue;
-    size_t i = 0;
-    while (i < args.size() && !args[i].same(r)) ++i;
-    if (i < args.size()) {
-      residuals.back() = x[i];
-      continue;
-    }
-    for (i = 0; i < outs.size() && !outs[i].same(r);) ++i;
-    if (i == outs.size()) outs.push_back(r);
-    from_outs.back() = i;
-  }
-  return residuals;
-}
-
-static void call_linearize(JvpTrace& t, const Primitive& p, Operands x, Operands dx,
-                           const Params& params, Tracers& y, Tracers& dy) {
+static Dual call_linearize(JvpTrace& t, const Primitive& p, Operands x, Operands dx,
+                           const Params& params) {
   Retracing retracing(t);
-  if (!t.linearizing()) return call_jvp(t, p, x, dx, params, y, dy);
-  const Jaxpr& j = body(params);
-  Flags perturbed = nonzero(dx);
-  Linearized l;
-  Tracers residuals;
-  std::vector<size_t> from_outs;
+  if (!t.linearizing()) return call_jvp(t, p, x, dx, params);
   std::vector<uint32_t> origins = t.origins();
-  auto closed = stage(t.cx, avals_of(x), [&](Operands args) {
-    l = linearize(
-        t.cx, [&](Operands a) { return eval_jaxpr(t.cx, j, a); }, args, perturbed, t.verb(),
-        origins);
-    Tracers outs = l.out;
-    residuals = forward_residuals(l, args, x, outs, from_outs);
-    return outs;
+  Linearized l;
+  Forwarded residuals;
+  auto closed = stage(t.cx, avals_of(x), [&](Operands a) {
+    l = linearize(t.cx, Interpret{t.cx, body(params)}, a, nonzero(dx), t.verb(), origins);
+    Tracers list = join(a, l.out);
+    residuals = forward_residuals(l.residuals, t.cx.top(), list);
+    return Tracers(list.subspan(a.size()));
   });
-  Tracers out = call_again(t.cx, p, params, closed, x);
-  for (size_t i = 0; i < residuals.size(); ++i)
-    if (from_outs[i] != SIZE_MAX) residuals[i] = out[from_outs[i]];
-  residuals.append(present(dx));
-  Tracers tangents = call_again(t.cx, p, params, {l.linear, {}}, residuals);
-  y = Tracers(Operands(out).subspan(0, l.out.size()));
-  for (size_t i = 0, k = 0; i < y.size(); ++i)
-    dy.push_back(l.has_tangent[i] ? tangents[k++] : Tracer());
+  Tracers y = call_again(t.cx, p, params, closed, x);
+  Tracers operands = join(residuals.all(join(x, y)), present(dx));
+  Tracers tangents = call_again(t.cx, p, params, {l.linear, {}}, operands);
+  y.resize(l.out.size());
+  return {y, spread(l.has_tangent, tangents)};
 }
 
 void call_transpose(Context& cx, const Primitive& p, Operands ct, Operands x, std::span<const Aval>,
                     const Params& params, Tracers& back) {
   const Jaxpr& j = body(params);
-  Tracers known = present(x), operands = known, found;
-  operands.append(present(ct));
+  Tracers known = present(x);
   EmittedInside emitted(cx);
-  auto closed = stage(cx, avals_of(operands), [&](Operands a) {
-    found = emitted.during([&] {
+  Tracers found = call_with(cx, p, params, join(known, present(ct)), [&](Operands a) {
+    Tracers cts = emitted.during([&] {
       return transpose(cx, j, spread(nonzero(x), a.subspan(0, known.size())),
                        spread(nonzero(ct), a.subspan(known.size())));
     });
-    return join(present(found), emitted.values());
+    return join(cts, emitted.values());
   });
-  Tracers out = call_again(cx, p, params, closed, operands);
-  Flags given = nonzero(found);
-  back = spread(given, out);
-  emitted.pass_on(Operands(out).subspan(count_of(given)));
+  back = Tracers(found.subspan(0, x.size()));
+  emitted.pass_on(found.subspan(x.size()));
 }
 
-void call_batch(BatchTrace& t, const Primitive& p, std::span<const Mapped> in, const Params& params,
-                Small<Mapped, 2>& out) {
-  const Jaxpr& j = body(params);
-  Tracers operands = values_of(in);
-  Small<Mapped, 2> results;
-  auto closed = stage(t.cx, avals_of(operands), [&](Operands a) {
-    auto args = mapped_where(a, mapped_of(in));
-    results = batch(
-        t.cx, [&](Operands b) { return eval_jaxpr(t.cx, j, b); }, args, t.size);
-    Tracers outs;
-    for (const Mapped& m : results) outs.push_back(m.value);
-    return outs;
+Batched call_batch(BatchTrace& t, const Primitive& p, MappedOperands in, const Params& params) {
+  Flags mapped;
+  Tracers values = call_with(t.cx, p, params, values_of(in), [&](Operands a) {
+    Batched out =
+        batch(t.cx, Interpret{t.cx, body(params)}, mapped_where(a, mapped_of(in)), t.size);
+    mapped = mapped_of(out);
+    return values_of(out);
   });
-  Tracers values = call_again(t.cx, p, params, closed, operands);
-  for (size_t i = 0; i < values.size(); ++i) out.push_back({values[i], results[i].mapped});
+  return mapped_where(values, mapped);
 }
 
 Pruned call_dce(Session& session, const Params& params, std::span<const bool> used) {
-  Pruned p;
-  p.results = Small<bool, 4>(used);
-  JaxprRef part = prune(body(params), used, p.operands);
-  p.params = with_param(session, params, "jaxpr", Object(part));
-  return p;
+  Flags operands;
+  JaxprRef part = prune(body(params), used, operands);
+  return {with_param(session, params, "jaxpr", Object(part)), operands, Flags(used)};
 }
 
 constexpr Primitive call_p = define({

@@ -6,18 +6,13 @@
 
 namespace jv {
 
-extern const Primitive call_p;
-
 // The rules of any primitive that holds one jaxpr and runs it as it is.
 void call_aval(Session& session, std::span<const Aval> in, const Params& params, Avals& out);
-void call_expand(Context& cx, const Primitive& p, Operands operands, const Params& params,
-                 Tracers& out);
-void call_jvp(JvpTrace& t, const Primitive& p, Operands x, Operands dx, const Params& params,
-              Tracers& y, Tracers& dy);
+Tracers call_expand(Context& cx, const Primitive& p, Operands operands, const Params& params);
+Dual call_jvp(JvpTrace& t, const Primitive& p, Operands x, Operands dx, const Params& params);
 void call_transpose(Context& cx, const Primitive& p, Operands ct, Operands x,
                     std::span<const Aval> in, const Params& params, Tracers& back);
-void call_batch(BatchTrace& t, const Primitive& p, std::span<const Mapped> in, const Params& params,
-                Small<Mapped, 2>& out);
+Batched call_batch(BatchTrace& t, const Primitive& p, MappedOperands in, const Params& params);
 Pruned call_dce(Session& session, const Params& params, std::span<const bool> used);
 // The same equation around another jaxpr.
 Tracers call_again(Context& cx, const Primitive& p, const Params& params,
@@ -26,7 +21,8 @@ Tracers call_again(Context& cx, const Primitive& p, const Params& params,
 // Operands of other number or types than the inputs of the jaxpr that an equation holds: an Error.
 void check_call(const char* name, const Jaxpr& j, std::span<const Aval> in);
 Avals avals_of(Operands t);
-// Types of a jaxpr's results.
+// Types of a jaxpr's inputs and results.
+Avals in_avals(const Jaxpr& j);
 Avals out_avals(const Jaxpr& j);
 
 }  // namespace jv

@@ -2,8 +2,6 @@
 // recomputation of the residuals and the linear part: its transpose runs the one before the other.
 #include "control/checkpoint.hpp"
 
-#include <algorithm>
-
 #include "primitives/define.hpp"
 #include "transforms/simplify.hpp"
 
@@ -62,9 +60,7 @@ JaxprRef forward_part(Context& cx, const Jaxpr& j, const Jaxpr& whole, const Jax
   size_t n = j.outs.size();
   if (!holds_rule(j) || quiet.effects != Effects::none) return values_and_kept(whole, n, kept);
   JaxprRef part = values_and_kept(quiet, 0, kept);
-  Avals in;
-  for (Var v : whole.invars) in.push_back(whole.vars[v]);
-  auto both = stage(cx, in, [&](Operands a) {
+  auto both = stage(cx, in_avals(whole), [&](Operands a) {
     Operands args = a.subspan(a.size() - j.invars.size());
     return join(eval_jaxpr(cx, j, args), eval_jaxpr(cx, *part, a));
   });
@@ -97,24 +93,22 @@ JaxprRef again_part(const Jaxpr& j, size_t n, const std::vector<Var>& kept) {
   return simplify(part);  // the other equations that made kept values are dead now
 }
 
-void checkpoint_linearize(JvpTrace& t, const Primitive& p, Operands x, Operands dx,
-                          const Params& params, Tracers& y, Tracers& dy) {
+Dual checkpoint_linearize(JvpTrace& t, const Primitive& p, Operands x, Operands dx,
+                          const Params& params) {
   Retracing retracing(t);
   Context& cx = t.cx;
   const Jaxpr& j = jaxpr_param(params, "jaxpr");
   if (!t.linearizing()) {
-    call_jvp(t, p, x, dx, params, y, dy);
+    Dual d = call_jvp(t, p, x, dx, params);
     JaxprRef quiet = silent(j);
     if (holds_rule(j) && quiet->effects == Effects::none)
-      y = call_again(cx, p, params, {quiet, {}}, x);
-    return;
+      d.y = call_again(cx, p, params, {quiet, {}}, x);
+    return d;
   }
-  Flags perturbed = nonzero(dx);
   std::vector<uint32_t> origins = t.origins();
   Linearized l;
   auto whole = stage(cx, avals_of(x), [&](Operands a) {
-    l = linearize(
-        cx, [&](Operands v) { return eval_jaxpr(cx, j, v); }, a, perturbed, t.verb(), origins);
+    l = linearize(cx, Interpret{cx, j}, a, nonzero(dx), t.verb(), origins);
     return join(l.out, l.residuals);
   });
   size_t n = j.outs.size();
@@ -122,19 +116,16 @@ void checkpoint_linearize(JvpTrace& t, const Primitive& p, Operands x, Operands 
   std::vector<Var> kept = kept_vars(*quiet, params.word("policy"));
   JaxprRef forward = forward_part(cx, j, *whole.jaxpr, *quiet, kept);
   Tracers outs = call_again(cx, p, params, {forward, whole.captured}, x);
-  y = Tracers(Operands(outs).subspan(0, n));
+  Tracers y(outs.subspan(0, n));
   JaxprRef again = again_part(*quiet, n, kept);
-  Tracers known = join(whole.captured, x, Operands(outs).subspan(n));
+  Tracers known = join(whole.captured, x, outs.subspan(n));
   Tracers operands = join(known, present(dx));
   auto linear = stage(cx, avals_of(operands), [&](Operands a) {
     Tracers residuals = eval_jaxpr(cx, *again, a.subspan(0, known.size()));
     return eval_jaxpr(cx, *l.linear, join(residuals, a.subspan(known.size())));
   });
-  if (std::find(l.has_tangent.begin(), l.has_tangent.end(), true) == l.has_tangent.end()) {
-    dy = Tracers(n);
-    return;
-  }
-  dy = spread(l.has_tangent, call_again(cx, p, params, linear, operands));
+  if (!any(l.has_tangent)) return {y, Tracers(n)};
+  return {y, spread(l.has_tangent, call_again(cx, p, params, linear, operands))};
 }
 
 }  // namespace

@@ -4,8 +4,6 @@
 
 namespace jv {
 
-extern const Primitive checkpoint_p, name_p;
-
 // What the forward pass keeps beside the call's operands.
 enum class Keep { nothing, dots, named };
 

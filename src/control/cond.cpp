@@ -27,8 +27,10 @@ class Branches {
             return present(all);
           },
           "cond"));
-    for (size_t k = 0; k < n; ++k)
+    for (size_t k = 0; k < n; ++k) {
+      has_[k].resize(any_.size(), false);
       if (has_[k] != any_) fill(k);
+    }
     for (auto& c : closed_)
       for (const Tracer& t : c.captured) add_captured(t);
   }
@@ -44,7 +46,8 @@ class Branches {
  private:
   void note(Operands outs) {
     has_.push_back(nonzero(outs));
-    if (types_.empty()) types_ = Avals(outs.size(), nullptr), any_ = Flags(outs.size(), false);
+    if (any_.size() < outs.size())
+      types_.resize(outs.size(), nullptr), any_.resize(outs.size(), false);
     for (size_t i = 0; i < outs.size(); ++i)
       if (outs[i]) types_[i] = outs[i].aval(), any_[i] = true;
   }
@@ -117,15 +120,14 @@ void cond_aval(Session&, std::span<const Aval> in, const Params& params, Avals& 
       fail(Code::tree, "cond: the branches' results differ in number or type");
 }
 
-void cond_expand(Context& cx, const Primitive&, Operands operands, const Params& params,
-                 Tracers& out) {
+Tracers cond_expand(Context& cx, const Primitive&, Operands operands, const Params& params) {
   auto& all = branches(params);
   int64_t index = element_i64(operands[0].array(), 0);
   size_t k = size_t(std::clamp<int64_t>(index, 0, int64_t(all.size()) - 1));
-  out = run_jaxpr(cx, *all[k], operands.subspan(1));
+  return run_jaxpr(cx, *all[k], operands.subspan(1));
 }
 
-void cond_jvp(JvpTrace& t, Operands x, Operands dx, const Params& params, Tracers& y, Tracers& dy) {
+Dual cond_jvp(JvpTrace& t, Operands x, Operands dx, const Params& params) {
   auto& all = branches(params);
   Operands args = x.subspan(1);
   Flags perturbed = nonzero(dx.subspan(1));
@@ -133,76 +135,50 @@ void cond_jvp(JvpTrace& t, Operands x, Operands dx, const Params& params, Tracer
   Tracers operands = join(args, present(dx));
   Tracers both =
       cond(t.cx, home_of(t.cx, operands), x[0], all.size(), operands, [&](size_t k, Operands a) {
-        Dual d = jvp(
-            t.cx, [&](Operands v) { return eval_jaxpr(t.cx, *all[k], v); }, a.subspan(0, n),
-            spread(perturbed, a.subspan(n)), t.verb());
+        Tracers tangents = spread(perturbed, a.subspan(n));
+        Dual d = jvp(t.cx, Interpret{t.cx, *all[k]}, a.subspan(0, n), tangents, t.verb());
         return join(d.y, d.dy);
       });
-  y = Tracers(Operands(both).subspan(0, n_out));
-  dy = Tracers(Operands(both).subspan(n_out));
+  return {Tracers(both.subspan(0, n_out)), Tracers(both.subspan(n_out))};
 }
 
 // One branch, linearized on its own.
 struct Split {
-  StageTrace::Closed primal;  // -> results, then residuals that are made inside
   Linearized linear;
-  Tracers residuals;  // those known outside: operands, and values of outer traces; else null
+  Forwarded residuals;  // in a list of the operands, then those that are made inside
+  size_t first;         // the result that is the first of these
 };
 
-Split split(JvpTrace& t, const Jaxpr& j, Operands args, std::span<const bool> perturbed,
-            std::span<const uint32_t> origins) {
-  Split s;
-  s.primal = stage(t.cx, avals_of(args), [&](Operands a) {
-    Trace& here = t.cx.top();
-    s.linear = linearize(
-        t.cx, [&](Operands v) { return eval_jaxpr(t.cx, j, v); }, a, perturbed, t.verb(), origins);
-    Tracers outs = s.linear.out;
-    for (const Tracer& r : s.linear.residuals) {
-      size_t i = 0;
-      while (i < a.size() && !a[i].same(r)) ++i;
-      s.residuals.push_back(i < a.size() ? args[i] : &r.trace() == &here ? Tracer() : r);
-      if (!s.residuals.back()) outs.push_back(r);
-    }
-    return outs;
-  });
-  return s;
-}
-
-size_t n_inside(const Split& s) { return s.residuals.size() - present(s.residuals).size(); }
-
-void cond_linearize(JvpTrace& t, const Primitive&, Operands x, Operands dx, const Params& params,
-                    Tracers& y, Tracers& dy) {
+Dual cond_linearize(JvpTrace& t, const Primitive&, Operands x, Operands dx, const Params& params) {
   Retracing retracing(t);
-  if (!t.linearizing()) return cond_jvp(t, x, dx, params, y, dy);
+  if (!t.linearizing()) return cond_jvp(t, x, dx, params);
   auto& all = branches(params);
   Context& cx = t.cx;
   Operands args = x.subspan(1);
   Flags perturbed = nonzero(dx.subspan(1));
   std::vector<uint32_t> origins = t.origins();
   origins.erase(origins.begin());
-  std::vector<Split> s;
-  for (const JaxprRef& j : all) s.push_back(split(t, *j, args, perturbed, origins));
-  size_t n_out = all[0]->outs.size();
-  Trace& home = home_of(cx, x);
-  Tracers outs = cond(cx, home, x[0], all.size(), args, [&](size_t k, Operands a) {
-    Tracers own = eval_jaxpr(cx, *s[k].primal.jaxpr, join(s[k].primal.captured, a));
-    Tracers list(Operands(own).subspan(0, n_out));
-    for (size_t other = 0; other < s.size(); ++other)
-      for (size_t i = 0; i < n_inside(s[other]); ++i)
-        list.push_back(other == k ? own[n_out + i] : Tracer());
-    return list;
+  std::vector<Split> s(all.size());
+  size_t n_out = all[0]->outs.size(), n = n_out;
+  Tracers outs = cond(cx, home_of(cx, x), x[0], all.size(), args, [&](size_t k, Operands a) {
+    s[k].linear = linearize(cx, Interpret{cx, *all[k]}, a, perturbed, t.verb(), origins);
+    Tracers list(a), results = s[k].linear.out;
+    s[k].residuals = forward_residuals(s[k].linear.residuals, cx.top(), list);
+    s[k].first = n;
+    results.resize(n);  // holes for those of the branches before
+    results.append(list.subspan(a.size()));
+    n = results.size();
+    return results;
   });
-  y = Tracers(Operands(outs).subspan(0, n_out));
-  Operands inside = Operands(outs).subspan(n_out);
+  Operands inside = outs.subspan(n_out);
   Tracers operands = join(inside, present(dx));
-  dy = cond(cx, home_of(cx, operands), x[0], all.size(), operands, [&](size_t k, Operands a) {
-    size_t first = 0;
-    for (size_t other = 0; other < k; ++other) first += n_inside(s[other]);
-    Tracers in;
-    for (const Tracer& r : s[k].residuals) in.push_back(r ? r : a[first++]);
-    in.append(a.subspan(inside.size()));
-    return spread(s[k].linear.has_tangent, eval_jaxpr(cx, *s[k].linear.linear, in));
-  });
+  Tracers dy =
+      cond(cx, home_of(cx, operands), x[0], all.size(), operands, [&](size_t k, Operands a) {
+        Tracers residuals = s[k].residuals.all(join(args, a.subspan(s[k].first - n_out)));
+        residuals.append(a.subspan(inside.size()));
+        return spread(s[k].linear.has_tangent, eval_jaxpr(cx, *s[k].linear.linear, residuals));
+      });
+  return {Tracers(outs.subspan(0, n_out)), dy};
 }
 
 void cond_transpose(Context& cx, const Primitive&, Operands ct, Operands x, std::span<const Aval>,
@@ -221,17 +197,16 @@ void cond_transpose(Context& cx, const Primitive&, Operands ct, Operands x, std:
         return join(cts, emitted[k].values());
       });
   back.push_back(Tracer());
-  back.append(Operands(found).subspan(0, args.size()));
-  emitted[0].pass_on(Operands(found).subspan(args.size()));
+  back.append(found.subspan(0, args.size()));
+  emitted[0].pass_on(found.subspan(args.size()));
 }
 
 // The operands as branch k sees them where each element has its own index: the same numbers, but no
 // derivative comes back from elements that take another branch. There it may be infinite, and zero
 // times that is NaN.
-Small<Mapped, 4> operands_of(BatchTrace& t, std::span<const Mapped> in, const Tracer& index,
-                             size_t k) {
+Batched operands_of(BatchTrace& t, MappedOperands in, const Tracer& index, size_t k) {
   Tracer number = full_like(index, double(k)), here = eq(index, number);
-  Small<Mapped, 4> args;
+  Batched args;
   for (const Mapped& m : in) {
     if (!is_float(m.value.dtype())) {
       args.push_back(m);
@@ -246,12 +221,12 @@ Small<Mapped, 4> operands_of(BatchTrace& t, std::span<const Mapped> in, const Tr
 }
 
 // Each element has its own index: all branches run, and the results are chosen from.
-void choose(BatchTrace& t, std::span<const Mapped> in, const std::vector<JaxprRef>& all,
-            Small<Mapped, 2>& out) {
+Batched choose(BatchTrace& t, MappedOperands in, const std::vector<JaxprRef>& all) {
   Tracer first = zeros_like(in[0].value), last = full_like(in[0].value, double(all.size() - 1));
   Tracer index = maximum(in[0].value, first);
   index = minimum(index, last);
   std::vector<Tracers> results;
+  Tracers chosen;
   for (size_t k = 0; k < all.size(); ++k) {
     auto args = operands_of(t, in.subspan(1), index, k);
     results.push_back(eval_mapped(t, *all[k], args));
@@ -260,63 +235,51 @@ void choose(BatchTrace& t, std::span<const Mapped> in, const std::vector<JaxprRe
     Tracers cases;
     for (Tracers& values : results) cases.push_back(values[i]);
     Tracer which = broadcast_in_dim(index, Ints(cases[0].shape()), {0});
-    out.push_back({select_n(which, cases), true});
+    chosen.push_back(select_n(which, cases));
   }
+  return each_mapped(chosen);
 }
 
-void cond_batch(BatchTrace& t, const Primitive& p, std::span<const Mapped> in, const Params& params,
-                Small<Mapped, 2>& out) {
+Batched cond_batch(BatchTrace& t, const Primitive& p, MappedOperands in, const Params& params) {
   auto& all = branches(params);
   if (in[0].mapped && all.size() > 1) {
     refuse_to_act(effects_of(p, params), p.name, "an index", "every branch");
-    return choose(t, in, all, out);
+    return choose(t, in, all);
   }
   Tracers operands = values_of(in.subspan(1));
-  Flags in_mapped = mapped_of(in.subspan(1));
-  Flags mapped;
+  Flags in_mapped = mapped_of(in.subspan(1)), mapped(all[0]->outs.size(), false);
   auto run = [&](size_t k, Operands a) {
-    auto args = mapped_where(a, in_mapped);
-    return batch(
-        t.cx, [&](Operands b) { return eval_jaxpr(t.cx, *all[k], b); }, args, t.size);
+    return batch(t.cx, Interpret{t.cx, *all[k]}, mapped_where(a, in_mapped), t.size);
   };
   for (size_t k = 0; k < all.size(); ++k)
     stage(t.cx, avals_of(operands), [&](Operands a) {
-      auto results = run(k, a);
-      mapped.resize(results.size());
+      Batched results = run(k, a);
       for (size_t i = 0; i < results.size(); ++i) mapped[i] = mapped[i] || results[i].mapped;
       return Tracers();
     });
   Tracer index = in[0].mapped ? t.cx.number(DType::i32, 0) : in[0].value;
   Tracers whole = join(Operands(&index, 1), operands);
   Tracers results =
-      cond(t.cx, home_of(t.cx, whole), index, all.size(), operands, [&](size_t k, Operands a) {
-        Tracers outs;
-        auto each = run(k, a);
-        for (size_t i = 0; i < each.size(); ++i)
-          outs.push_back(mapped[i] ? materialise(each[i], t.size) : each[i].value);
-        return outs;
-      });
-  for (size_t i = 0; i < results.size(); ++i) out.push_back({results[i], mapped[i]});
+      cond(t.cx, home_of(t.cx, whole), index, all.size(), operands,
+           [&](size_t k, Operands a) { return materialised(run(k, a), mapped, t.size); });
+  return mapped_where(results, mapped);
 }
 
 Pruned cond_dce(Session& session, const Params& params, std::span<const bool> used) {
   auto& all = branches(params);
-  Small<bool, 4> inputs(all[0]->invars.size(), false);
+  Flags inputs(all[0]->invars.size(), false);
   for (const JaxprRef& j : all) {
-    Small<bool, 4> needed = needed_inputs(*j, used);
+    Flags needed = needed_inputs(*j, used);
     for (size_t i = 0; i < inputs.size(); ++i) inputs[i] = inputs[i] || needed[i];
   }
   std::vector<JaxprRef> parts;
   for (const JaxprRef& j : all) {
-    Small<bool, 4> keep = inputs;
+    Flags keep = inputs;
     parts.push_back(prune(*j, used, keep));
   }
-  Pruned p;
-  p.results = Small<bool, 4>(used);
-  p.operands.push_back(true);
-  p.operands.append(inputs);
-  p.params = session.params().make(cond_p.sig, {Object(make_ref<JaxprList>(std::move(parts)))});
-  return p;
+  inputs.insert(0, true);  // the index
+  Object list = make_ref<JaxprList>(std::move(parts));
+  return {session.params().make(cond_p.sig, {list}), inputs, Flags(used)};
 }
 
 void check_branches(const Params& params, std::span<const bool> known) {

@@ -6,8 +6,6 @@
 
 namespace jv {
 
-extern const Primitive cond_p;
-
 // Traces branch k on values of the arguments' types. It may leave holes where it has no value for
 // what another branch gives: zeros go there, and what no branch gives is null in the result.
 using BranchFn = std::function<Tracers(size_t k, Operands args)>;

@@ -7,17 +7,30 @@
 
 namespace jv {
 
-Tracers present(Operands t) {
-  Tracers some;
-  for (const Tracer& x : t)
-    if (x) some.push_back(x);
+Tracers present(Operands t) { return pick(t, nonzero(t)); }
+
+template <class T>
+static Small<T, 4> picked(std::span<const T> items, std::span<const bool> at) {
+  Small<T, 4> some;
+  for (size_t i = 0; i < items.size(); ++i)
+    if (at[i]) some.push_back(items[i]);
   return some;
 }
+Tracers pick(Operands t, std::span<const bool> at) { return picked(t, at); }
+Avals pick(std::span<const Aval> avals, std::span<const bool> at) { return picked(avals, at); }
 
 Tracers spread(std::span<const bool> at, Operands some) {
   Tracers all;
   size_t k = 0;
   for (bool there : at) all.push_back(there ? some[k++] : Tracer());
+  return all;
+}
+
+Tracers plug(Operands holes, Operands some) {
+  Tracers all(holes);
+  size_t k = 0;
+  for (Tracer& t : all)
+    if (!t) t = some[k++];
   return all;
 }
 
@@ -41,6 +54,14 @@ Avals tangent_avals(Session& session, std::span<const Aval> avals) {
   return types;
 }
 
+Flags floats(std::span<const Aval> avals) {
+  Flags flags;
+  for (Aval aval : avals) flags.push_back(aval->is_float());
+  return flags;
+}
+
+bool any(std::span<const bool> flags) { return count_of(flags) > 0; }
+
 Aval stacked(Session& session, Aval element, int64_t length) {
   Shape shape = element->shape;
   shape.insert(0, length);
@@ -51,30 +72,47 @@ Aval element_of(Session& session, Aval stacked) {
   return session.aval(stacked->dtype, std::span<const int64_t>(stacked->shape).subspan(1));
 }
 
-Small<Mapped, 4> mapped_where(Operands values, std::span<const bool> mapped) {
-  Small<Mapped, 4> all;
+Avals stacked_where(Session& session, std::span<const Aval> avals, std::span<const bool> mapped,
+                    int64_t size) {
+  Avals all(avals);
+  for (size_t i = 0; i < all.size(); ++i)
+    if (mapped[i]) all[i] = stacked(session, all[i], size);
+  return all;
+}
+
+Batched mapped_where(Operands values, std::span<const bool> mapped) {
+  Batched all;
   for (size_t i = 0; i < values.size(); ++i) all.push_back({values[i], mapped[i]});
   return all;
 }
 
-Tracers values_of(std::span<const Mapped> in) {
+Tracers values_of(MappedOperands in) {
   Tracers values;
   for (const Mapped& m : in) values.push_back(m.value);
   return values;
 }
 
-Flags mapped_of(std::span<const Mapped> in) {
+Flags mapped_of(MappedOperands in) {
   Flags mapped;
   for (const Mapped& m : in) mapped.push_back(m.mapped);
   return mapped;
 }
 
-Tracers eval_mapped(BatchTrace& t, const Jaxpr& j, std::span<const Mapped> args) {
-  Tracers outs;
-  for (const Mapped& m : batch(
-           t.cx, [&](Operands a) { return eval_jaxpr(t.cx, j, a); }, args, t.size))
-    outs.push_back(materialise(m, t.size));
-  return outs;
+Tracers materialised(MappedOperands in, std::span<const bool> at, int64_t size) {
+  Tracers all = values_of(in);
+  for (size_t i = 0; i < all.size(); ++i)
+    if (at[i]) all[i] = materialise(in[i], size);
+  return all;
+}
+
+Tracers eval_mapped(BatchTrace& t, const Jaxpr& j, MappedOperands args) {
+  Batched outs = batch(t.cx, Interpret{t.cx, j}, args, t.size);
+  return materialised(outs, Flags(outs.size(), true), t.size);
+}
+
+StageTrace::Closed mapped_jaxpr(BatchTrace& t, const Jaxpr& j, std::span<const bool> mapped) {
+  Avals in = stacked_where(t.cx.session(), in_avals(j), mapped, t.size);
+  return stage(t.cx, in, [&](Operands a) { return eval_mapped(t, j, mapped_where(a, mapped)); });
 }
 
 Tracer swap_leading(const Tracer& x) {
@@ -83,8 +121,63 @@ Tracer swap_leading(const Tracer& x) {
   return transpose(x, order);
 }
 
-Small<bool, 4> needed_in_loop(const Jaxpr& body, size_t n_consts, size_t n_carry, Flags& needed) {
-  Small<bool, 4> inputs;
+Forwarded forward_residuals(Operands residuals, const Trace& body, Tracers& list) {
+  Forwarded f;
+  for (const Tracer& r : residuals) {
+    bool outer = r.is_concrete() || &r.trace() != &body;
+    f.outer.push_back(outer ? r : Tracer());
+    if (outer) continue;
+    size_t i = 0;
+    while (i < list.size() && !list[i].same(r)) ++i;
+    if (i == list.size()) list.push_back(r);
+    f.places.push_back(i);
+  }
+  return f;
+}
+
+Tracers Forwarded::inside(Operands list) const {
+  Tracers some;
+  for (size_t i : places) some.push_back(list[i]);
+  return some;
+}
+
+DualBody dual_body(JvpTrace& t, const LoopBody& s, Operands x, Operands dx, Trace& home) {
+  Context& cx = t.cx;
+  Avals inside = in_avals(s.body), tangents = tangent_avals(cx.session(), inside);
+  std::span<const Aval> avals = inside, types = s.carry(tangents);
+  Tracers dconsts = present(s.consts(dx)), dxs = present(s.xs(dx));
+  size_t n_xs = s.xs(x).size();
+  DualBody r;
+  r.flow = settle(nonzero(dx), s.n_consts, s.n_carry, [&](const Flags& in) {
+    std::span<const bool> carried = s.carry(in);
+    r.carry = Avals(s.carry(avals));
+    r.carry.append(pick(types, carried));
+    Avals all = r.carry;
+    all.append(s.xs(avals));
+    for (const Tracer& d : dxs) all.push_back(element_of(cx.session(), d.aval()));
+    Flags found;
+    r.body = stage(cx, all, [&](Operands a) {
+      Operands c = a.subspan(0, r.carry.size()), e = a.subspan(r.carry.size());
+      Tracers in_x = join(s.consts(x), c.subspan(0, s.n_carry), e.subspan(0, n_xs));
+      Tracers in_dx = join(dconsts, c.subspan(s.n_carry), e.subspan(n_xs));
+      Dual d = jvp(cx, Interpret{cx, s.body}, in_x, spread(in, in_dx), t.verb());
+      found = nonzero(d.dy);
+      Operands y = d.y, dy = d.dy;
+      Tracers outs =
+          join(y.subspan(0, s.n_carry), filled(dy.subspan(0, s.n_carry), carried, types, home),
+               y.subspan(s.n_carry));
+      outs.append(present(dy.subspan(s.n_carry)));
+      return outs;
+    });
+    return found;
+  });
+  std::span<const bool> carried = s.carry(r.flow.in);
+  r.init = join(s.carry(x), filled(s.carry(dx), carried, types, home));
+  return r;
+}
+
+Flags needed_in_loop(const Jaxpr& body, size_t n_consts, size_t n_carry, Flags& needed) {
+  Flags inputs;
   for (bool grown = true; grown;) {
     inputs = needed_inputs(body, needed);
     grown = false;
@@ -99,6 +192,14 @@ void refuse_to_act(Effects effects, const char* name, const char* what, const ch
   if (effects != Effects::ordered) return;
   fail(Code::effect, name, ": under vmap each element has ", what, " of its own, so ", runs,
        " would run for all; an effect in it cannot be taken back");
+}
+
+JaxprRef silent_again(std::string_view name, const char* what, const Jaxpr& j) {
+  JaxprRef quiet = silent(j);
+  if (quiet->effects != Effects::none)
+    fail(Code::effect, name, ": linearize runs ", what, " again with tangents, and what has an ",
+         "effect and results cannot run again; use jvp");
+  return quiet;
 }
 
 size_t count_of(std::span<const bool> flags) {

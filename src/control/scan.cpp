@@ -1,16 +1,26 @@
 // scan holds its body as a jaxpr of constants, carry and elements. Its rules trace the body again
 // and call `scan` with it. Constants enter that trace as the parent's own values, so that what
 // depends on them alone happens in the parent, once: that is all there is to hoisting.
-#include <algorithm>
+#include "control/scan.hpp"
+
 #include <cstring>
 
 #include "control/emit.hpp"
-#include "control/scan_parts.hpp"
 #include "primitives/define.hpp"
 #include "transforms/simplify.hpp"
 #include "transforms/transpose.hpp"
 
 namespace jv {
+
+// What a scan's parameters say, and how its operands divide.
+struct Scan : LoopBody {
+  explicit Scan(const Params& p)
+      : LoopBody{jaxpr_param(p, "jaxpr"), size_t(p.integer("num_consts")),
+                 size_t(p.integer("num_carry"))},
+        loop{p.integer("length"), p.flag("reverse")} {}
+
+  Loop loop;
+};
 
 static ParamsRef scan_params(Session& session, JaxprRef body, size_t n_consts, size_t n_carry,
                              Loop loop) {
@@ -78,11 +88,10 @@ void put_row(Array& all, const Array& row, int64_t i) {
   if (row.aval()->dtype == DType::opaque) retain_elements(all, size_t(i) * n, n);
 }
 
-void scan_expand(Context& cx, const Primitive&, Operands operands, const Params& params,
-                 Tracers& out) {
+Tracers scan_expand(Context& cx, const Primitive&, Operands operands, const Params& params) {
   Scan s(params);
   Session& session = cx.session();
-  Avals avals = s.in_avals(), outs = out_avals(s.body);
+  Avals avals = in_avals(s.body), outs = out_avals(s.body);
   Arrays in, xs, ys;
   for (const Tracer& t : operands.subspan(0, s.n_consts + s.n_carry)) in.push_back(t.array());
   for (const Tracer& t : s.xs(operands)) xs.push_back(t.array());
@@ -97,8 +106,67 @@ void scan_expand(Context& cx, const Primitive&, Operands operands, const Params&
     for (size_t i = 0; i < s.n_carry; ++i) in[s.n_consts + i] = std::move(results[i]);
     for (size_t i = 0; i < ys.size(); ++i) put_row(ys[i], results[s.n_carry + i], row);
   }
+  Tracers out;
   for (size_t i = 0; i < s.n_carry; ++i) out.push_back(cx.tracer(in[s.n_consts + i]));
   for (Array& y : ys) out.push_back(cx.tracer(std::move(y)));
+  return out;
+}
+
+// ---- derivative
+
+// In forward mode a scan of values and tangents; in linearize a scan that also gives the residuals,
+// and a linear one that reads them.
+
+Dual scan_jvp(JvpTrace& t, const Scan& s, Operands x, Operands dx) {
+  Trace& home = home_of(t.cx, join(x, dx));
+  DualBody d = dual_body(t, s, x, dx, home);
+  Tracers all = scan(t.cx, home, d.body, d.init, join(s.xs(x), present(s.xs(dx))), s.loop);
+  Operands carry = all.subspan(0, d.init.size()), ys = all.subspan(d.init.size());
+  size_t n_ys = s.body.outs.size() - s.n_carry;
+  return {join(carry.subspan(0, s.n_carry), ys.subspan(0, n_ys)),
+          spread(d.flow.out, join(carry.subspan(s.n_carry), ys.subspan(n_ys)))};
+}
+
+Dual scan_linearize(JvpTrace& t, const Primitive&, Operands x, Operands dx, const Params& params) {
+  Retracing retracing(t);
+  Scan s(params);
+  if (!t.linearizing()) return scan_jvp(t, s, x, dx);
+  Context& cx = t.cx;
+  std::vector<uint32_t> origins = t.origins();
+  Avals inside = in_avals(s.body), types = tangent_avals(cx.session(), inside);
+  StageTrace::Closed primal;  // -> carry, ys, and residuals that differ from step to step
+  Linearized l;
+  Forwarded residuals;  // in a list of xs, then ys
+  Flow flow = settle(nonzero(dx), s.n_consts, s.n_carry, [&](const Flags& in) {
+    primal = stage(cx, inside.subspan(s.n_consts), [&](Operands a) {
+      l = linearize(cx, Interpret{cx, s.body}, join(s.consts(x), a), in, t.verb(), origins);
+      Operands out = l.out, xs = a.subspan(s.n_carry);
+      Tracers list = join(xs, out.subspan(s.n_carry));
+      residuals = forward_residuals(l.residuals, cx.top(), list);
+      return join(out.subspan(0, s.n_carry), list.subspan(xs.size()));
+    });
+    return l.has_tangent;
+  });
+  Trace& home = home_of(cx, x);
+  Tracers outs = scan(cx, home, primal, s.carry(x), s.xs(x), s.loop);
+  Tracers y(outs.subspan(0, s.body.outs.size()));
+  if (!any(flow.out)) return {y, Tracers(y.size())};
+  // The tangents' scan: it reads the residuals that differ, and the tangents of xs.
+  std::span<const bool> carried = s.carry(flow.in);
+  Tracers dinit = filled(s.carry(dx), carried, s.carry(types), home);
+  Tracers list = join(s.xs(x), outs.subspan(s.n_carry));
+  Tracers rows = join(residuals.inside(list), present(s.xs(dx)));
+  Avals avals = avals_of(dinit), out_types = tangent_avals(cx.session(), out_avals(s.body));
+  for (const Tracer& row : rows) avals.push_back(element_of(cx.session(), row.aval()));
+  Tracers dconsts = present(s.consts(dx));
+  auto body = stage(cx, avals, [&](Operands a) {
+    Operands dcarry = a.subspan(0, dinit.size()), row = a.subspan(dinit.size());
+    Tracers in = join(plug(residuals.outer, row), dconsts, dcarry);
+    in.append(row.subspan(residuals.places.size()));
+    Tracers tangents = eval_jaxpr(cx, *l.linear, in);
+    return filled(spread(l.has_tangent, tangents), flow.out, out_types, home);
+  });
+  return {y, spread(flow.out, scan(cx, home, body, dinit, rows, s.loop))};
 }
 
 // ---- transpose
@@ -111,16 +179,14 @@ void scan_transpose(Context& cx, const Primitive&, Operands ct, Operands x, std:
   Scan s(params);
   Operands ct_ys = ct.subspan(s.n_carry);
   Tracers known_xs = present(s.xs(x)), rows = join(known_xs, present(ct_ys));
-  Flags sums, linear_xs, every(s.n_carry, true), zeros_in(s.n_consts, false);
+  Flags sums, linear_xs, every(s.n_carry, true);
   for (const Tracer& c : s.consts(x)) sums.push_back(!c);
   for (const Tracer& e : s.xs(x)) linear_xs.push_back(!e);
-  Avals inside = s.in_avals();
-  std::span<const Aval> types = inside;
+  Avals inside = in_avals(s.body);
   Trace& home = home_of(cx, join(present(x), present(ct)));
-  Tracers init = filled(ct.subspan(0, s.n_carry), every, s.carry(types), home);
-  init.append(filled(Tracers(s.n_consts), sums, s.consts(types), home));
-  Avals avals;
-  for (const Tracer& c : init) avals.push_back(c.aval());
+  Tracers init = filled(ct.subspan(0, s.n_carry), every, s.carry(inside), home);
+  init.append(filled(Tracers(s.n_consts), sums, s.consts(inside), home));
+  Avals avals = avals_of(init);
   for (const Tracer& row : rows) avals.push_back(element_of(cx.session(), row.aval()));
   EmittedInside emitted(cx);
   auto body = stage(cx, avals, [&](Operands a) {
@@ -131,64 +197,50 @@ void scan_transpose(Context& cx, const Primitive&, Operands ct, Operands x, std:
                          spread(nonzero(s.xs(x)), row.subspan(0, known_xs.size())));
     Tracers found = emitted.during([&] { return transpose(cx, s.body, known, cts); });
     Operands all = found;
-    Tracers outs = filled(s.carry(all), every, s.carry(types), home);
+    Tracers outs = filled(s.carry(all), every, s.carry(inside), home);
     for (size_t i = 0, k = s.n_carry; i < s.n_consts; ++i)
       if (sums[i]) {
         outs.push_back(found[i] ? add(a[k], found[i]) : a[k]);
         ++k;
       }
-    outs.append(filled(s.xs(all), linear_xs, s.xs(types), home));
+    outs.append(filled(s.xs(all), linear_xs, s.xs(inside), home));
     outs.append(emitted.values());
     return outs;
   });
   Tracers outs = scan(cx, home, body, init, rows, {s.loop.length, !s.loop.reverse});
   size_t n_sums = init.size() - s.n_carry;
-  emitted.pass_on(Operands(outs).subspan(init.size() + count_of(linear_xs)));
-  back = spread(sums, Operands(outs).subspan(s.n_carry, n_sums));
+  emitted.pass_on(outs.subspan(init.size() + count_of(linear_xs)));
+  back = spread(sums, outs.subspan(s.n_carry, n_sums));
   for (size_t i = 0; i < s.n_carry; ++i) back.push_back(x[s.n_consts + i] ? Tracer() : outs[i]);
-  back.append(spread(linear_xs, Operands(outs).subspan(s.n_carry + n_sums)));
+  back.append(spread(linear_xs, outs.subspan(s.n_carry + n_sums)));
 }
 
 // ---- batch
 
-void scan_batch(BatchTrace& t, const Primitive&, std::span<const Mapped> in, const Params& params,
-                Small<Mapped, 2>& out) {
+Batched scan_batch(BatchTrace& t, const Primitive&, MappedOperands in, const Params& params) {
   Scan s(params);
   Context& cx = t.cx;
-  Tracers values = values_of(in);
-  Trace& home = home_of(cx, values);
-  Avals inside = s.in_avals();
+  Tracers values = values_of(in), xs;
+  Avals inside = in_avals(s.body);
   StageTrace::Closed body;
   Flow flow = settle(mapped_of(in), s.n_consts, s.n_carry, [&](const Flags& at) {
-    Avals avals;
-    for (size_t i = s.n_consts; i < in.size(); ++i)
-      avals.push_back(at[i] ? stacked(cx.session(), inside[i], t.size) : inside[i]);
+    Avals avals = stacked_where(cx.session(), inside, at, t.size);
     Flags found;
-    body = stage(cx, avals, [&](Operands a) {
-      auto args = mapped_where(join(s.consts(Operands(values)), a), at);
-      Tracers outs;
-      for (const Mapped& m : batch(
-               cx, [&](Operands v) { return eval_jaxpr(cx, s.body, v); }, args, t.size)) {
-        size_t i = found.size();
-        bool each = m.mapped || (i < s.n_carry && at[s.n_consts + i]);
-        found.push_back(m.mapped);
-        outs.push_back(each ? materialise(m, t.size) : m.value);
-      }
-      return outs;
+    body = stage(cx, avals.subspan(s.n_consts), [&](Operands a) {
+      Batched args = mapped_where(join(s.consts(values), a), at);
+      Batched outs = batch(cx, Interpret{cx, s.body}, args, t.size);
+      Flags whole = found = mapped_of(outs);
+      for (size_t i = 0; i < s.n_carry; ++i) whole[i] = whole[i] || at[s.n_consts + i];
+      return materialised(outs, whole, t.size);
     });
     return found;
   });
-  Tracers init, xs;
-  for (size_t i = 0; i < s.n_carry; ++i) {
-    const Mapped& m = in[s.n_consts + i];
-    init.push_back(flow.out[i] ? materialise(m, t.size) : m.value);
-  }
+  Tracers init = materialised(s.carry(in), flow.out, t.size);
   for (const Mapped& m : s.xs(in)) xs.push_back(m.mapped ? swap_leading(m.value) : m.value);
-  Tracers outs = scan(cx, home, body, init, xs, s.loop);
-  for (size_t i = 0; i < outs.size(); ++i) {
-    bool each = flow.out[i];
-    out.push_back({each && i >= s.n_carry ? swap_leading(outs[i]) : outs[i], each});
-  }
+  Tracers outs = scan(cx, home_of(cx, values), body, init, xs, s.loop);
+  for (size_t i = s.n_carry; i < outs.size(); ++i)
+    if (flow.out[i]) outs[i] = swap_leading(outs[i]);
+  return mapped_where(outs, flow.out);
 }
 
 // ---- dead code
@@ -197,12 +249,10 @@ void scan_batch(BatchTrace& t, const Primitive&, std::span<const Mapped> in, con
 Pruned scan_dce(Session& session, const Params& params, std::span<const bool> used) {
   Scan s(params);
   Flags needed(used);
-  Small<bool, 4> inputs = needed_in_loop(s.body, s.n_consts, s.n_carry, needed);
+  Flags inputs = needed_in_loop(s.body, s.n_consts, s.n_carry, needed);
   JaxprRef body = prune(s.body, needed, inputs);
-  std::span<const bool> kept = inputs;
-  size_t n_consts = count_of(s.consts(kept)), n_carry = count_of(s.carry(kept));
-  return {scan_params(session, body, n_consts, n_carry, s.loop), inputs,
-          Small<bool, 4>(std::span<const bool>(needed))};
+  size_t n_consts = count_of(s.consts(inputs)), n_carry = count_of(s.carry(inputs));
+  return {scan_params(session, body, n_consts, n_carry, s.loop), inputs, needed};
 }
 
 // A carry that is known is a zero: what it becomes is linear.

@@ -4,8 +4,6 @@
 
 namespace jv {
 
-extern const Primitive scan_p;
-
 struct Loop {
   int64_t length;
   bool reverse = false;  // from the last row to the first
@@ -14,5 +12,17 @@ struct Loop {
 // it captured is the same in each step. Returns the last carry and the stacked ys.
 Tracers scan(Context& cx, Trace& at, const StageTrace::Closed& body, Operands init, Operands xs,
              Loop loop);
+
+// f of one element after the other, over those that are mapped: its stacked results.
+template <class F>
+Tracers in_turn(Context& cx, int64_t size, MappedOperands in, F&& f) {
+  Tracers values = values_of(in), rows = pick(values, mapped_of(in)), holes = values;
+  Avals elements;
+  for (const Tracer& x : rows) elements.push_back(element_of(cx.session(), x.aval()));
+  for (size_t i = 0; i < in.size(); ++i)
+    if (in[i].mapped) holes[i] = Tracer();
+  auto body = stage(cx, elements, [&](Operands row) { return f(Operands(plug(holes, row))); });
+  return scan(cx, home_of(cx, values), body, {}, rows, {size});
+}
 
 }  // namespace jv

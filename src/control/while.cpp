@@ -16,18 +16,9 @@ struct While {
         n_cond(size_t(p.integer("cond_nconsts"))),
         n_body(size_t(p.integer("body_nconsts"))) {}
 
-  template <class T>
-  std::span<const T> cond_consts(std::span<const T> all) const {
-    return all.subspan(0, n_cond);
-  }
-  template <class T>
-  std::span<const T> body_consts(std::span<const T> all) const {
-    return all.subspan(n_cond, n_body);
-  }
-  template <class T>
-  std::span<const T> carry(std::span<const T> all) const {
-    return all.subspan(n_cond + n_body);
-  }
+  auto cond_consts(const auto& all) const { return all.subspan(0, n_cond); }
+  auto body_consts(const auto& all) const { return all.subspan(n_cond, n_body); }
+  auto carry(const auto& all) const { return all.subspan(n_cond + n_body); }
 
   const Jaxpr& condition;
   const Jaxpr& body;
@@ -70,76 +61,31 @@ void while_aval(Session&, std::span<const Aval> in, const Params& params, Avals&
   out = carry;
 }
 
-void while_expand(Context& cx, const Primitive&, Operands operands, const Params& params,
-                  Tracers& out) {
+Tracers while_expand(Context& cx, const Primitive&, Operands operands, const Params& params) {
   While w(params);
-  Arrays cond_in, body_in;
-  for (const Tracer& t : w.cond_consts(operands)) cond_in.push_back(t.array());
-  for (const Tracer& t : w.body_consts(operands)) body_in.push_back(t.array());
-  Arrays carry;
-  for (const Tracer& t : w.carry(operands)) carry.push_back(t.array());
-  const Executor& executor = cx.session().executor();
-  auto with_carry = [&](Arrays& in, size_t n) -> Arrays& {
-    in.resize(n);
-    in.append(carry);
-    return in;
-  };
-  for (;;) {
-    Arrays truth, next;
-    executor.run(cx, w.condition, with_carry(cond_in, w.n_cond), truth);
-    if (element(truth[0], 0) == 0) break;
-    executor.run(cx, w.body, with_carry(body_in, w.n_body), next);
-    carry = std::move(next);
-  }
-  for (Array& a : carry) out.push_back(cx.tracer(std::move(a)));
-}
-
-JaxprRef silent_again(const Jaxpr& j) {
-  JaxprRef quiet = silent(j);
-  if (quiet->effects != Effects::none)
-    fail(Code::effect, "while: linearize runs the loop again with tangents, ",
-         "and what has an effect and results cannot run again; use jvp");
-  return quiet;
+  Tracers carry(w.carry(operands));
+  auto run = [&](const Jaxpr& j, Operands consts) { return run_jaxpr(cx, j, join(consts, carry)); };
+  while (element(run(w.condition, w.cond_consts(operands))[0].array(), 0) != 0)
+    carry = run(w.body, w.body_consts(operands));
+  return carry;
 }
 
 // The loop of values and tangents; only the body's have an effect on tangents.
-struct Both {
-  Tracers y, dy;
-};
-Both while_jvp(JvpTrace& t, const While& w, Operands x, Operands dx) {
+Dual while_jvp(JvpTrace& t, const While& w, Operands x, Operands dx) {
   Context& cx = t.cx;
   // In linearize the values have run, and this is once more.
-  JaxprRef w_body = t.linearizing() ? silent_again(w.body) : JaxprRef(&w.body),
-           w_condition = t.linearizing() ? silent_again(w.condition) : JaxprRef(&w.condition);
+  auto quiet = [&](const Jaxpr& j) {
+    return t.linearizing() ? silent_again("while", "the loop", j) : JaxprRef(&j);
+  };
+  JaxprRef body = quiet(w.body), condition = quiet(w.condition);
   size_t n = w.carry(x).size();
-  Flags in = nonzero(dx.subspan(w.n_cond));
-  Tracers dconsts = present(w.body_consts(dx));
-  Avals avals = avals_of(w.carry(x)), types = tangent_avals(cx.session(), avals);
-  Trace& home = home_of(cx, join(x, present(dx)));
-  StageTrace::Closed body;
-  Avals both;
-  Flow flow = settle(in, w.n_body, n, [&](const Flags& at) {
-    std::span<const bool> carried = std::span<const bool>(at).subspan(w.n_body);
-    both = avals;
-    for (size_t i = 0; i < n; ++i)
-      if (carried[i]) both.push_back(types[i]);
-    Flags found;
-    body = stage(cx, both, [&](Operands a) {
-      Dual d = jvp(
-          cx, [&](Operands v) { return eval_jaxpr(cx, *w_body, v); },
-          join(w.body_consts(x), a.subspan(0, n)), spread(at, join(dconsts, a.subspan(n))),
-          t.verb());
-      found = nonzero(d.dy);
-      return join(d.y, filled(d.dy, carried, types, home));
-    });
-    return found;
+  Trace& home = home_of(cx, join(x, dx));
+  DualBody d = dual_body(t, {*body, w.n_body, n}, x.subspan(w.n_cond), dx.subspan(w.n_cond), home);
+  auto go_on = stage(cx, d.carry, [&](Operands a) {
+    return eval_jaxpr(cx, *condition, join(w.cond_consts(x), a.subspan(0, n)));
   });
-  auto condition = stage(cx, both, [&](Operands a) {
-    return eval_jaxpr(cx, *w_condition, join(w.cond_consts(x), a.subspan(0, n)));
-  });
-  Tracers dinit = filled(w.carry(dx), flow.out, types, home);
-  Tracers all = while_loop(cx, home, condition, body, join(w.carry(x), dinit));
-  return {Tracers(Operands(all).subspan(0, n)), spread(flow.out, Operands(all).subspan(n))};
+  Tracers all = while_loop(cx, home, go_on, d.body, d.init);
+  return {Tracers(all.subspan(0, n)), spread(d.flow.out, all.subspan(n))};
 }
 
 constexpr const char* no_reverse_mode =
@@ -149,10 +95,10 @@ constexpr const char* no_reverse_mode =
 
 // In linearize the values run below; the tangents' loop, which must know when to stop, is the whole
 // of both, recorded where the tangents are.
-void while_linearize(JvpTrace& t, const Primitive& p, Operands x, Operands dx, const Params& params,
-                     Tracers& y, Tracers& dy) {
+Dual while_linearize(JvpTrace& t, const Primitive& p, Operands x, Operands dx,
+                     const Params& params) {
   Retracing retracing(t);
-  Both both;
+  Dual both;
   try {
     both = while_jvp(t, While(params), x, dx);
   } catch (const Error& e) {
@@ -160,40 +106,29 @@ void while_linearize(JvpTrace& t, const Primitive& p, Operands x, Operands dx, c
     if (!reverse || !(e.is(Code::fwd_mode) || e.is(Code::effect))) throw;
     fail(Code::no_transpose, p.name, ": ", no_reverse_mode);
   }
-  dy = both.dy;
-  y = t.linearizing() ? bind_at(home_of(t.cx, x), p, x, ParamsRef(&params)) : both.y;
+  if (t.linearizing()) both.y = bind_at(home_of(t.cx, x), p, x, ParamsRef(&params));
+  return both;
 }
 
-void while_batch(BatchTrace& t, const Primitive& p, std::span<const Mapped> in,
-                 const Params& params, Small<Mapped, 2>& out) {
+Batched while_batch(BatchTrace& t, const Primitive& p, MappedOperands in, const Params& params) {
   While w(params);
   Context& cx = t.cx;
   Tracers values = values_of(in);
-  std::span<const Mapped> init_in = w.carry(in);
-  size_t n = init_in.size();
+  size_t n = w.carry(in).size();
   Trace& home = home_of(cx, values);
-  auto run = [&](const Jaxpr& j, std::span<const Mapped> consts, Operands carry,
+  Avals inside = in_avals(w.body);
+  auto run = [&](const Jaxpr& j, MappedOperands consts, Operands carry,
                  std::span<const bool> each) {
-    Small<Mapped, 4> args(consts.begin(), consts.end());
-    auto rest = mapped_where(carry, each);
-    args.append(rest);
-    return batch(
-        cx, [&](Operands v) { return eval_jaxpr(cx, j, v); }, args, t.size);
-  };
-  auto carry_avals = [&](std::span<const bool> each) {
-    Avals avals;
-    for (size_t i = 0; i < n; ++i) {
-      Aval aval = w.condition.vars[w.condition.invars[w.n_cond + i]];
-      avals.push_back(each[i] ? stacked(cx.session(), aval, t.size) : aval);
-    }
-    return avals;
+    Batched args(consts);
+    args.append(mapped_where(carry, each));
+    return batch(cx, Interpret{cx, j}, args, t.size);
   };
   bool each_stops = false;  // each element has its own condition; then each has its own carry
   StageTrace::Closed condition, body;
   Flags start = mapped_of(in.subspan(w.n_cond));
   Flow flow = settle(start, w.n_body, n, [&](const Flags& at) {
-    std::span<const bool> each = std::span<const bool>(at).subspan(w.n_body);
-    Avals avals = carry_avals(each);
+    std::span<const bool> each = at.subspan(w.n_body);
+    Avals avals = stacked_where(cx.session(), inside.subspan(w.n_body), each, t.size);
     condition = stage(cx, avals, [&](Operands a) {
       Mapped go = run(w.condition, w.cond_consts(in), a, each)[0];
       each_stops = go.mapped;
@@ -223,31 +158,28 @@ void while_batch(BatchTrace& t, const Primitive& p, std::span<const Mapped> in,
     });
     return found;
   });
-  Tracers init;
-  for (size_t i = 0; i < n; ++i)
-    init.push_back(flow.out[i] ? materialise(init_in[i], t.size) : init_in[i].value);
-  Tracers outs = while_loop(cx, home, condition, body, init);
-  for (size_t i = 0; i < n; ++i) out.push_back({outs[i], flow.out[i]});
+  Tracers init = materialised(w.carry(in), flow.out, t.size);
+  return mapped_where(while_loop(cx, home, condition, body, init), flow.out);
 }
 
 // A carry is needed when its result is, or for the condition, or for another that is.
 Pruned while_dce(Session& session, const Params& params, std::span<const bool> used) {
   While w(params);
   Flags needed(used), yes(size_t{1}, true);
-  Small<bool, 4> cond_in = needed_inputs(w.condition, yes);
+  Flags cond_in = needed_inputs(w.condition, yes);
   size_t n = needed.size();
   for (size_t i = 0; i < n; ++i) needed[i] = needed[i] || cond_in[w.n_cond + i];
-  Small<bool, 4> body_in = needed_in_loop(w.body, w.n_body, n, needed);
+  Flags body_in = needed_in_loop(w.body, w.n_body, n, needed);
   for (size_t i = 0; i < n; ++i) cond_in[w.n_cond + i] = needed[i];
   JaxprRef condition = prune(w.condition, yes, cond_in), body = prune(w.body, needed, body_in);
-  std::span<const bool> cond_kept = std::span<const bool>(cond_in).subspan(0, w.n_cond),
-                        body_kept = std::span<const bool>(body_in).subspan(0, w.n_body);
+  std::span<const bool> cond_kept = cond_in.subspan(0, w.n_cond),
+                        body_kept = body_in.subspan(0, w.n_body);
   Pruned p;
   p.params = while_params(session, condition, count_of(cond_kept), body, count_of(body_kept));
   p.operands.append(cond_kept);
   p.operands.append(body_kept);
   p.operands.append(needed);
-  p.results = Small<bool, 4>(std::span<const bool>(needed));
+  p.results = needed;
   return p;
 }
 

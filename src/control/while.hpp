@@ -4,8 +4,6 @@
 
 namespace jv {
 
-extern const Primitive while_p;
-
 // Both take the carry; the condition gives a bool, the body the next carry.
 Tracers while_loop(Context& cx, Trace& at, const StageTrace::Closed& condition,
                    const StageTrace::Closed& body, Operands init);

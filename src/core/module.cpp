@@ -167,7 +167,7 @@ class RuleChecker {
   }
 
   // Those that a function says it gives, which are floating ones.
-  Avals given(const Codes& c, const std::vector<bool>& gives, std::span<const Aval> avals) const {
+  Avals given(const Codes& c, const Flags& gives, std::span<const Aval> avals) const {
     Avals some;
     if (gives.size() != avals.size())
       refuse(c.count, c.function, "says of ", gives.size(),

@@ -42,7 +42,7 @@ struct SavedRule {
   JaxprRef fwd;     // (args) -> outs, residuals
   JaxprRef bwd;     // (residuals, cotangents of floating outs) -> those of the args in bwd_gives
   JaxprRef jvp;     // (args, tangents of floating args) -> outs, tangents of the outs in jvp_gives
-  std::vector<bool> bwd_gives, jvp_gives;
+  Flags bwd_gives, jvp_gives;
   bool replaceable = false;  // its arguments have these structures
   std::vector<Tree> arguments;
 };

@@ -14,10 +14,14 @@ class JvpTrace;
 class BatchTrace;
 class StageTrace;
 struct Mapped;
+struct Dual;
 struct Primitive;
 using Tracers = Small<Tracer, 4>;
 using Operands = std::span<const Tracer>;
 using Arrays = Small<Array, 4>;
+using Flags = Small<bool, 8>;
+using MappedOperands = std::span<const Mapped>;
+using Batched = Small<Mapped, 2>;
 
 struct EvalArgs {
   Session& session;
@@ -41,8 +45,8 @@ using Fold = int (*)(const FoldArgs&);
 // An equation of which some results are not used, with what they alone needed taken out of it.
 struct Pruned {
   ParamsRef params;
-  Small<bool, 4> operands;  // kept
-  Small<bool, 4> results;   // kept: at least those used
+  Flags operands;  // kept
+  Flags results;   // kept: at least those used
 };
 using Dce = Pruned (*)(Session&, const Params&, std::span<const bool> used);
 
@@ -67,7 +71,7 @@ using AbstractEval = void (*)(Session&, std::span<const Aval> in, const Params&,
 using Eval = void (*)(const EvalArgs&);
 // What an equation that holds a jaxpr or a rule does when it runs with these operands, in terms of
 // other operations.
-using Expand = void (*)(Context&, const Primitive&, Operands, const Params&, Tracers& out);
+using Expand = Tracers (*)(Context&, const Primitive&, Operands, const Params&);
 // Completes an equation that is about to be recorded: a rule's primal is traced here.
 using Stage = void (*)(StageTrace&, Tracers& operands, ParamsRef& params);
 // The result's tangent that comes from the tangent dx of operand `which`, which is not zero. y: the
@@ -75,8 +79,7 @@ using Stage = void (*)(StageTrace&, Tracers& operands, ParamsRef& params);
 using Jvp = Tracer (*)(Operands x, size_t which, const Tracer& dx, Operands y, const Params&);
 // Results and tangents together: primitives that hold jaxprs or rules, and those of several
 // results.
-using Linearize = void (*)(JvpTrace&, const Primitive&, Operands x, Operands dx, const Params&,
-                           Tracers& y, Tracers& dy);
+using Linearize = Dual (*)(JvpTrace&, const Primitive&, Operands x, Operands dx, const Params&);
 // Cotangent of operand `which` from that of the result. x: null where the operand is linear; types
 // come from `in`.
 using Transpose = Tracer (*)(const Tracer& ct, Operands x, size_t which, std::span<const Aval> in,
@@ -87,8 +90,7 @@ using TransposeAll = void (*)(Context&, const Primitive&, Operands ct, Operands 
 // The result, mapped along axis 0 as the mapped operands are.
 using Batch = Tracer (*)(const Primitive&, std::span<const Mapped> in, int64_t size, const Params&);
 // The same for several results, mapped or not.
-using BatchAll = void (*)(BatchTrace&, const Primitive&, std::span<const Mapped> in, const Params&,
-                          Small<Mapped, 2>& out);
+using BatchAll = Batched (*)(BatchTrace&, const Primitive&, MappedOperands in, const Params&);
 
 struct Primitive {
   const char* name;

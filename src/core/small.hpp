@@ -48,6 +48,9 @@ class Small {
   const T& operator[](size_t i) const { return data_[i]; }
   T& back() { return data_[size_ - 1]; }
   const T& back() const { return data_[size_ - 1]; }
+  std::span<const T> subspan(size_t first, size_t n = std::dynamic_extent) const {
+    return std::span<const T>(*this).subspan(first, n);
+  }
   operator std::span<const T>() const { return {data_, size_}; }
 
   void push_back(const T& item) {

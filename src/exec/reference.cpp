@@ -46,9 +46,9 @@ class Run {
   }
 
   void expand(const Eqn& e, std::span<const Array> in, Small<Array, 2>& out) {
-    Tracers operands, results;
+    Tracers operands;
     for (const Array& a : in) operands.push_back(cx_.tracer(a));
-    e.primitive->expand(cx_, *e.primitive, operands, *e.params, results);
+    Tracers results = e.primitive->expand(cx_, *e.primitive, operands, *e.params);
     for (size_t i = 0; i < results.size(); ++i) out[i] = results[i].array();
   }
 

@@ -45,5 +45,11 @@ inline Tracer materialise(const Mapped& m, int64_t size, Trace& home) {
 inline Tracer materialise(const Mapped& m, int64_t size) {
   return materialise(m, size, m.value.trace());
 }
+// Results that are all mapped.
+inline Batched each_mapped(Operands values) {
+  Batched all;
+  for (const Tracer& x : values) all.push_back({x, true});
+  return all;
+}
 
 }  // namespace jv

@@ -86,16 +86,14 @@ static Tracer lu_tangent(const Tracer& dx, Operands y) {
   return d_lower + linalg::matmul(linalg::triu(f, 0), upper);
 }
 
-static void lu_linearize(JvpTrace&, const Primitive& p, Operands x, Operands dx,
-                         const Params& params, Tracers& y, Tracers& dy) {
-  y = bind(p, x, ParamsRef(&params));
-  dy = {dx[0] ? lu_tangent(dx[0], y) : Tracer(), Tracer(), Tracer()};
+static Dual lu_linearize(JvpTrace&, const Primitive& p, Operands x, Operands dx,
+                         const Params& params) {
+  Tracers y = bind(p, x, ParamsRef(&params));
+  return {y, {dx[0] ? lu_tangent(dx[0], y) : Tracer(), Tracer(), Tracer()}};
 }
 
-static void lu_batch(BatchTrace&, const Primitive& p, std::span<const Mapped> in,
-                     const Params& params, Small<Mapped, 2>& out) {
-  for (const Tracer& y : bind(p, Operands(&in[0].value, 1), ParamsRef(&params)))
-    out.push_back({y, true});
+static Batched lu_batch(BatchTrace&, const Primitive& p, MappedOperands in, const Params& params) {
+  return each_mapped(bind(p, Operands(&in[0].value, 1), ParamsRef(&params)));
 }
 
 constexpr Primitive lu_p = define({

@@ -68,14 +68,14 @@ static void threefry2x32_eval(const EvalArgs& a) {
   }
 }
 
-static void threefry2x32_batch(BatchTrace&, const Primitive& p, std::span<const Mapped> in,
-                               const Params& params, Small<Mapped, 2>& out) {
+static Batched threefry2x32_batch(BatchTrace&, const Primitive& p, MappedOperands in,
+                                  const Params& params) {
   int64_t size = 0;
   for (const Mapped& m : in)
     if (m.mapped) size = m.value.shape()[0];
   Tracers words;
   for (const Mapped& m : in) words.push_back(materialise(m, size));
-  for (const Tracer& y : bind(p, words, ParamsRef(&params))) out.push_back({y, true});
+  return each_mapped(bind(p, words, ParamsRef(&params)));
 }
 
 constexpr Primitive threefry2x32_p = define({

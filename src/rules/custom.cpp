@@ -1,8 +1,6 @@
 // Custom rules are equations. Without a tangent a call stays a call; with one, linearize runs fwd
 // below and records custom_lin, whose transpose is bwd. fwd and bwd are ordinary traced code, so
 // that their results differentiate again.
-#include <algorithm>
-
 #include "control/flow.hpp"
 #include "primitives/define.hpp"
 #include "rules/custom_call.hpp"
@@ -10,8 +8,6 @@
 #include "transforms/transpose.hpp"
 
 namespace jv {
-
-extern const Primitive custom_vjp_call_p, custom_jvp_call_p, custom_lin_p;
 
 // ---- the call
 
@@ -23,17 +19,11 @@ Tracers bind_call(const Primitive& p, const RuleRef& rule, Context& cx, Operands
   return bind_at(at, p, args, call_params(cx, p.sig, rule, {}));
 }
 
-void custom_batch(BatchTrace& t, const Primitive& p, std::span<const Mapped> in,
-                  const Params& params, Small<Mapped, 2>& out) {
-  size_t n = n_consts(params);
-  Flags mapped = mapped_of(in);
+Batched custom_batch(BatchTrace& t, const Primitive& p, MappedOperands in, const Params& params) {
+  RuleRef rule = batch_rule(rule_of(params), mapped_of(in.subspan(n_consts(params))), t.size);
+  if (primal_jaxpr(params)) return each_mapped(bind_batched(t, p, rule, in, params));
   Tracers operands = values_of(in);
-  RuleRef rule =
-      batch_rule(rule_of(params), Flags(std::span<const bool>(mapped).subspan(n)), t.size);
-  Tracers results = primal_jaxpr(params)
-                        ? bind_batched(t, p, rule, in, params)
-                        : bind_call(p, rule, t.cx, operands, home_of(t.cx, operands));
-  for (Tracer& r : results) out.push_back({std::move(r), true});
+  return each_mapped(bind_call(p, rule, t.cx, operands, home_of(t.cx, operands)));
 }
 
 // Outputs that nobody uses go, and what they alone needed; arguments stay, because bwd may need
@@ -49,19 +39,20 @@ Pruned custom_dce(Session& session, const Params& params, std::span<const bool> 
     RuleRef rule = prune_rule(rule_of(params), Flags(used), out_avals(j));
     pruned = with_param(session, *pruned, "rule", Object(rule));
   }
-  return {pruned, Small<bool, 4>(j.invars.size(), true), Small<bool, 4>(used)};
+  return {pruned, Flags(j.invars.size(), true), Flags(used)};
 }
 
 Object unlinked(const std::string& name, size_t slot) { return unlinked_rule(name, slot); }
 
-void run_jvp_rule(const JvpTrace& t, const CustomRule& rule, Operands x, Operands dx, Tracers& y,
-                  Tracers& dy) {
+Dual run_jvp_rule(const JvpTrace& t, const CustomRule& rule, Operands x, Operands dx) {
+  Dual d;
   {
     RunningRule running(t.cx, rule.name(), "jvp rule", t.depth, t.depth);
-    rule.jvp(t.cx, x, dx, y, dy);
+    d = rule.jvp(t.cx, x, dx);
   }
-  below(t, y, rule.name(), "jvp rule");
-  below(t, dy, rule.name(), "jvp rule");
+  below(t, d.y, rule.name(), "jvp rule");
+  below(t, d.dy, rule.name(), "jvp rule");
+  return d;
 }
 
 // ---- custom_lin: the linear half of a differentiated call
@@ -88,15 +79,16 @@ Tracers bind_lin(Context& cx, const Ref<LinearCall>& c, Operands operands) {
   return bind_at(home_of(cx, operands), custom_lin_p, operands, params);
 }
 
-void vjp_linearize(JvpTrace& t, const Primitive&, Operands operands, Operands tangents,
-                   const Params& params, Tracers& y, Tracers& dy) {
+Dual vjp_linearize(JvpTrace& t, const Primitive&, Operands operands, Operands tangents,
+                   const Params& params) {
   refuse_consts(t, params, tangents);
   RuleRef rule = rule_of(params);
   Operands x = operands.subspan(n_consts(params)), dx = tangents.subspan(n_consts(params));
   if (!t.linearizing()) {
     check_forward(t, *rule);
-    return run_jvp_rule(t, *rule, x, dx, y, dy);
+    return run_jvp_rule(t, *rule, x, dx);
   }
+  Tracers y;
   CustomRule::Residuals residuals;
   {
     RunningRule running(t.cx, rule->name(), "fwd", t.depth, t.depth);
@@ -104,75 +96,62 @@ void vjp_linearize(JvpTrace& t, const Primitive&, Operands operands, Operands ta
   }
   below(t, y, rule->name(), "fwd");
   below(t, residuals.leaves, rule->name(), "fwd");
-  dy = custom_tangents(t, rule, std::move(residuals), x, dx, y);
+  return {y, custom_tangents(t, rule, std::move(residuals), x, dx, y)};
 }
 
 void lin_aval(Session& session, std::span<const Aval>, const Params& params, Avals& out) {
-  for (Aval aval : linear_call(params).out)
-    if (aval->is_float()) out.push_back(session.tangent(aval));
+  const LinearCall& c = linear_call(params);
+  out = tangent_avals(session, pick(c.out, floats(c.out)));
 }
 
 // Applied forward: the rule's own forward mode at the saved arguments.
-void lin_expand(Context& cx, const Primitive&, Operands operands, const Params& params,
-                Tracers& out) {
+Tracers lin_expand(Context& cx, const Primitive&, Operands operands, const Params& params) {
   const LinearCall& c = linear_call(params);
   if (!c.has_args)
     fail(Code::fwd_mode, c.rule->name(),
          ": a custom rule without a forward mode cannot be differentiated forward; ",
          c.rule->how_forward());
-  Operands x = operands.subspan(c.n_residuals, c.in.size()),
-           t = operands.subspan(c.first_tangent());
-  Tracers dx, y, dy;
-  size_t k = 0;
-  for (bool p : c.perturbed) dx.push_back(p ? t[k++] : Tracer());
-  c.rule->jvp(cx, x, dx, y, dy);
-  for (size_t i = 0; i < y.size(); ++i)
-    if (c.out[i]->is_float()) out.push_back(dy[i] ? dy[i] : zeros_like(y[i]));
+  Operands x = operands.subspan(c.n_residuals, c.in.size());
+  Dual d = c.rule->jvp(cx, x, spread(c.perturbed, operands.subspan(c.first_tangent())));
+  for (size_t i = 0; i < d.y.size(); ++i)
+    if (!d.dy[i] && c.out[i]->is_float()) d.dy[i] = zeros_like(d.y[i]);
+  return pick(d.dy, floats(c.out));
 }
 
 // Applied forward to values that are themselves differentiated: what it does is done in their
 // trace.
-void lin_linearize(JvpTrace& t, const Primitive& p, Operands x, Operands dx, const Params& params,
-                   Tracers& y, Tracers& dy) {
-  Tracers operands, out;
+Dual lin_linearize(JvpTrace& t, const Primitive& p, Operands x, Operands dx, const Params& params) {
+  Tracers operands;
+  Dual d;
   for (size_t i = 0; i < x.size(); ++i) operands.push_back(t.put(x[i], dx[i]));
-  lin_expand(t.cx, p, operands, params, out);
-  for (const Tracer& o : out) y.push_back(t.x(o)), dy.push_back(t.dx(o));
+  for (const Tracer& o : lin_expand(t.cx, p, operands, params))
+    d.y.push_back(t.x(o)), d.dy.push_back(t.dx(o));
+  return d;
 }
 
-void lin_batch(BatchTrace& t, const Primitive&, std::span<const Mapped> in, const Params& params,
-               Small<Mapped, 2>& out) {
+Batched lin_batch(BatchTrace& t, const Primitive&, MappedOperands in, const Params& params) {
   const LinearCall& c = linear_call(params);
   auto batched = make_ref<LinearCall>(c);
-  Tracers operands;
-  Flags mapped;
-  for (size_t i = 0; i < in.size(); ++i) {
-    bool residual = i < c.n_residuals;
-    operands.push_back(residual ? in[i].value : materialise(in[i], t.size));
-    if (residual) mapped.push_back(in[i].mapped);
-  }
+  MappedOperands residuals = in.subspan(0, c.n_residuals), rest = in.subspan(c.n_residuals);
+  Tracers operands =
+      join(values_of(residuals), materialised(rest, Flags(rest.size(), true), t.size));
   auto grow = [&](Avals& avals) {
     for (Aval& aval : avals) aval = stacked(t.cx.session(), aval, t.size);
   };
   grow(batched->in);
   grow(batched->out);
   batched->rule = batch_rule(c.rule, Flags(c.in.size(), true), t.size);
-  batched->residuals.structure = batch_residuals(c.residuals.structure, mapped);
-  for (Tracer& r : bind_lin(t.cx, batched, operands)) out.push_back({std::move(r), true});
+  batched->residuals.structure = batch_residuals(c.residuals.structure, mapped_of(residuals));
+  return each_mapped(bind_lin(t.cx, batched, operands));
 }
 
 void lin_transpose(Context& cx, const Primitive&, Operands ct, Operands x, std::span<const Aval>,
                    const Params& params, Tracers& back) {
   const LinearCall& c = linear_call(params);
-  Tracers cts;
-  size_t k = 0;
-  for (Aval aval : c.out) cts.push_back(aval->is_float() ? ct[k++] : Tracer());
   CustomRule::Residuals residuals = c.residuals;
   residuals.leaves = Tracers(x.subspan(0, c.n_residuals));
-  Tracers found = c.rule->bwd(cx, residuals, cts, c.out, c.perturbed);
-  back = Tracers(c.first_tangent());
-  for (size_t i = 0; i < c.perturbed.size(); ++i)
-    if (c.perturbed[i]) back.push_back(found[i]);
+  Tracers found = c.rule->bwd(cx, residuals, spread(floats(c.out), ct), c.out, c.perturbed);
+  back = join(Tracers(c.first_tangent()), pick(found, c.perturbed));
 }
 
 // A bwd that runs on zeros too does so for what it does beside giving cotangents.
@@ -182,12 +161,11 @@ Effects lin_effects(const Params& params) {
 
 // ---- custom_jvp
 
-void jvp_linearize(JvpTrace& t, const Primitive&, Operands operands, Operands tangents,
-                   const Params& params, Tracers& y, Tracers& dy) {
+Dual jvp_linearize(JvpTrace& t, const Primitive&, Operands operands, Operands tangents,
+                   const Params& params) {
   refuse_consts(t, params, tangents);
-  RuleRef rule = rule_of(params);
   size_t n = n_consts(params);
-  run_jvp_rule(t, *rule, operands.subspan(n), tangents.subspan(n), y, dy);
+  return run_jvp_rule(t, *rule_of(params), operands.subspan(n), tangents.subspan(n));
 }
 
 // A call that is linear in its arguments transposes as what it computes.
@@ -220,10 +198,7 @@ Tracers custom_tangents(JvpTrace& t, const RuleRef& rule, CustomRule::Residuals 
   c->n_residuals = all.size();
   if (c->has_args) all.append(x);
   all.append(present(dx));
-  Tracers lin = bind_lin(t.cx, c, all), dy;
-  size_t k = 0;
-  for (const Tracer& out : y) dy.push_back(is_float(out.dtype()) ? lin[k++] : Tracer());
-  return dy;
+  return spread(floats(c->out), bind_lin(t.cx, c, all));
 }
 
 Tracers custom_vjp_call(const RuleRef& rule, Context& cx, Operands args, Trace& at) {

@@ -39,15 +39,11 @@ void custom_aval(Session&, std::span<const Aval> in, const Params& params, Avals
   out = out_avals(j);
 }
 
-void custom_expand(Context& cx, const Primitive&, Operands operands, const Params& params,
-                   Tracers& out) {
-  if (const Jaxpr* j = primal_jaxpr(params)) {
-    out = run_jaxpr(cx, *j, operands);
-  } else {
-    Ref<const CallRule> rule = rule_of(params);
-    RunningRule running(cx, rule->name(), "primal", 1, cx.top().depth);
-    out = rule->primal(cx, operands);
-  }
+Tracers custom_expand(Context& cx, const Primitive&, Operands operands, const Params& params) {
+  if (const Jaxpr* j = primal_jaxpr(params)) return run_jaxpr(cx, *j, operands);
+  Ref<const CallRule> rule = rule_of(params);
+  RunningRule running(cx, rule->name(), "primal", 1, cx.top().depth);
+  return rule->primal(cx, operands);
 }
 
 // A call that is recorded holds its primal as a jaxpr, with what the primal captures as leading
@@ -62,15 +58,11 @@ void custom_stage(StageTrace& t, Tracers& operands, ParamsRef& params) {
 }
 
 Tracers bind_batched(BatchTrace& t, const Primitive& p, const Ref<const CallRule>& rule,
-                     std::span<const Mapped> in, const Params& params) {
-  const Jaxpr& j = *primal_jaxpr(params);
-  size_t n = n_consts(params);
-  Flags mapped = mapped_of(in);
+                     MappedOperands in, const Params& params) {
   Tracers operands = values_of(in);
-  auto closed = stage(t.cx, avals_of(operands),
-                      [&](Operands a) { return eval_mapped(t, j, mapped_where(a, mapped)); });
+  auto closed = mapped_jaxpr(t, *primal_jaxpr(params), mapped_of(in));
   Tracers all = join(closed.captured, operands);
-  closed.captured.append(Operands(operands).subspan(0, n));
+  closed.captured.append(operands.subspan(0, n_consts(params)));
   return bind_at(home_of(t.cx, all), p, all, call_params(t.cx, p.sig, rule, closed));
 }
 

@@ -14,13 +14,12 @@ ParamsRef call_params(Context& cx, const Signature& sig, const Ref<const CallRul
                       const StageTrace::Closed& primal);
 
 void custom_aval(Session& session, std::span<const Aval> in, const Params& params, Avals& out);
-void custom_expand(Context& cx, const Primitive& p, Operands operands, const Params& params,
-                   Tracers& out);
+Tracers custom_expand(Context& cx, const Primitive& p, Operands operands, const Params& params);
 void custom_stage(StageTrace& t, Tracers& operands, ParamsRef& params);
 // A call of `rule` in place of a recorded one whose operands are mapped: its primal is the batched
 // one, and all its results are mapped.
 Tracers bind_batched(BatchTrace& t, const Primitive& p, const Ref<const CallRule>& rule,
-                     std::span<const Mapped> in, const Params& params);
+                     MappedOperands in, const Params& params);
 
 // What a recorded primal captured are its leading operands: a rule has no derivative for them.
 void refuse_consts(const JvpTrace& t, const Params& params, Operands dx);

@@ -2,8 +2,6 @@
 // results. Forward mode goes through the rule: the derivative of a call is a call whose primal is
 // the primal's jvp, and whose rule is the rule's. There is no reverse mode: how a rule's residuals
 // would be batched is known to nobody. Within a custom_vjp, fwd and bwd are the reverse mode.
-#include <algorithm>
-
 #include "control/flow.hpp"
 #include "control/scan.hpp"
 #include "primitives/define.hpp"
@@ -12,15 +10,9 @@
 
 namespace jv {
 
-extern const Primitive custom_vmap_call_p;
-
 namespace {
 
 VmapRuleRef rule_of(const Params& p) { return VmapRuleRef(&p.object<VmapRule>("rule")); }
-
-bool any(std::span<const bool> flags) {
-  return std::find(flags.begin(), flags.end(), true) != flags.end();
-}
 
 // Values, then tangents of those that are floats: zeros where there is none.
 Tracers joined(const Dual& d) {
@@ -52,17 +44,16 @@ class DualRule final : public VmapRule {
   // An argument is mapped for the rule where both it and its tangent are. Where none is, the rule
   // is asked about one example, and that is mapped: over the directions of a Jacobian, say. Else
   // what is not mapped is repeated.
-  Small<Mapped, 2> batch(Context& cx, int64_t size, std::span<const Mapped> args) const override {
+  Batched batch(Context& cx, int64_t size, MappedOperands args) const override {
     Flags given, none(perturbed_.size(), false);
     if (!any_mapped_twice(args)) {
       auto results = jv::batch(
           cx, [&](Operands a) { return by_rule(cx, size, a, none, given); }, args, size);
       if (!any(given)) return results;
     }
-    Small<Mapped, 4> in(args.begin(), args.end());
+    Batched in(args), out;
     Flags mapped = repeat(in, size);
     Tracers all = by_rule(cx, size, values_of(in), mapped, given);
-    Small<Mapped, 2> out;
     for (size_t i = 0; i < given.size(); ++i) out.push_back({all[i], given[i]});
     for (size_t i = 0, k = given.size(); i < given.size(); ++i)
       if (is_float(all[i].dtype())) out.push_back({all[k++], given[i]});
@@ -86,7 +77,7 @@ class DualRule final : public VmapRule {
     });
   }
 
-  bool any_mapped_twice(std::span<const Mapped> args) const {
+  bool any_mapped_twice(MappedOperands args) const {
     bool any = false;
     for (size_t i = 0, k = perturbed_.size(); i < perturbed_.size(); ++i) {
       bool tangent = !perturbed_[i] || args[k++].mapped;
@@ -96,7 +87,7 @@ class DualRule final : public VmapRule {
   }
 
   // Maps an argument and its tangent where one of them is; returns the arguments that are mapped.
-  Flags repeat(Small<Mapped, 4>& in, int64_t size) const {
+  Flags repeat(Batched& in, int64_t size) const {
     Flags mapped;
     for (size_t i = 0, k = perturbed_.size(); i < perturbed_.size(); ++i) {
       Mapped* dx = perturbed_[i] ? &in[k++] : nullptr;
@@ -120,7 +111,7 @@ class RefusingRule final : public VmapRule {
   const std::string& name() const override { return name_; }
   size_t slot() const override { return slot_; }
   Tracers primal(Context&, Operands) const override { refuse(); }
-  Small<Mapped, 2> batch(Context&, int64_t, std::span<const Mapped>) const override { refuse(); }
+  Batched batch(Context&, int64_t, MappedOperands) const override { refuse(); }
 
  private:
   [[noreturn]] void refuse() const { fail(Code::no_rule, name_, ": ", why_); }
@@ -135,30 +126,13 @@ class SequentialRule final : public VmapRule {
       : name_(std::move(name)), jaxpr_(std::move(jaxpr)) {}
   const std::string& name() const override { return name_; }
 
-  Tracers primal(Context& cx, Operands args) const override {
-    return eval_jaxpr(cx, *jaxpr_, args);
-  }
+  Tracers primal(Context& cx, Operands args) const override { return Interpret{cx, *jaxpr_}(args); }
 
-  Small<Mapped, 2> batch(Context& cx, int64_t size, std::span<const Mapped> args) const override {
-    Tracers xs, values = values_of(args);
-    Avals rows;
-    for (const Mapped& m : args)
-      if (m.mapped) xs.push_back(m.value), rows.push_back(element_of(cx.session(), m.value.aval()));
-    Small<Mapped, 2> out;
-    if (xs.empty()) {
-      for (Tracer& y : primal(cx, values)) out.push_back({std::move(y), false});
-      return out;
-    }
-    auto body = stage(cx, rows, [&](Operands row) {
-      Tracers all = values;
-      size_t k = 0;
-      for (size_t i = 0; i < all.size(); ++i)
-        if (args[i].mapped) all[i] = row[k++];
-      return eval_jaxpr(cx, *jaxpr_, all);
-    });
-    for (Tracer& ys : scan(cx, home_of(cx, values), body, {}, xs, {size}))
-      out.push_back({std::move(ys), true});
-    return out;
+  Batched batch(Context& cx, int64_t size, MappedOperands args) const override {
+    Flags mapped = mapped_of(args);
+    if (any(mapped)) return each_mapped(in_turn(cx, size, args, Interpret{cx, *jaxpr_}));
+    Tracers out = primal(cx, values_of(args));
+    return mapped_where(out, Flags(out.size(), false));
   }
 
  private:
@@ -166,25 +140,16 @@ class SequentialRule final : public VmapRule {
   JaxprRef jaxpr_;
 };
 
-// The values have run where this is asked for: what only has an effect does not happen again.
-JaxprRef silent_again(const std::string& name, const Jaxpr& j) {
-  JaxprRef quiet = silent(j);
-  if (quiet->effects != Effects::none)
-    fail(Code::effect, name, ": linearize runs its primal again with tangents, and what has an ",
-         "effect and results cannot run again; use jvp");
-  return quiet;
-}
-
 // The primal's derivative as a jaxpr.
 StageTrace::Closed dual_jaxpr(JvpTrace& t, const VmapRule& rule, const Jaxpr* j, Operands operands,
                               Operands dx) {
   Retracing retracing(t);
+  auto f = [&](Operands v) { return j ? eval_jaxpr(t.cx, *j, v) : rule.primal(t.cx, v); };
   auto closed = stage(t.cx, avals_of(operands), [&](Operands a) {
-    return joined(jvp(
-        t.cx, [&](Operands v) { return j ? eval_jaxpr(t.cx, *j, v) : rule.primal(t.cx, v); },
-        a.subspan(0, dx.size()), spread(nonzero(dx), a.subspan(dx.size()))));
+    Tracers tangents = spread(nonzero(dx), a.subspan(dx.size()));
+    return joined(jvp(t.cx, f, a.subspan(0, dx.size()), tangents));
   });
-  if (t.linearizing()) closed.jaxpr = silent_again(rule.name(), *closed.jaxpr);
+  if (t.linearizing()) closed.jaxpr = silent_again(rule.name(), "its primal", *closed.jaxpr);
   return closed;
 }
 
@@ -206,51 +171,44 @@ Tracers bind_dual(JvpTrace& t, Operands x, Operands dx, const Params& params) {
 }
 
 // In linearize the values run below, and the tangents' equation holds the whole derivative.
-void vmap_linearize(JvpTrace& t, const Primitive& p, Operands x, Operands dx, const Params& params,
-                    Tracers& y, Tracers& dy) {
+Dual vmap_linearize(JvpTrace& t, const Primitive& p, Operands x, Operands dx,
+                    const Params& params) {
   refuse_consts(t, params, dx);
   const std::string& name = rule_of(params)->name();
-  Tracers all;
+  Dual d;
   {
     RunningRule running(t.cx, name, "primal", t.depth, t.depth);
-    all = bind_dual(t, x, dx, params);
+    Tracers all = bind_dual(t, x, dx, params);
     size_t n = n_values(all);
-    y = t.linearizing() ? bind_at(home_of(t.cx, x), p, x, ParamsRef(&params))
-                        : Tracers(Operands(all).subspan(0, n));
-    for (size_t i = 0, k = n; i < n; ++i)
-      dy.push_back(is_float(y[i].dtype()) ? all[k++] : Tracer());
+    d.y = t.linearizing() ? bind_at(home_of(t.cx, x), p, x, ParamsRef(&params))
+                          : Tracers(all.subspan(0, n));
+    d.dy = spread(floats(avals_of(d.y)), all.subspan(n));
   }
-  below(t, y, name, "primal");
-  below(t, dy, name, "primal");
+  below(t, d.y, name, "primal");
+  below(t, d.dy, name, "primal");
+  return d;
 }
 
-// The primal alone uses values that are mapped: the rule has nothing to say about them.
-Tracers map_consts(BatchTrace& t, const Primitive& p, std::span<const Mapped> in,
-                   const Params& params) {
-  VmapRuleRef rule = make_ref<const RefusingRule>(
+Batched vmap_batch(BatchTrace& t, const Primitive& p, MappedOperands in, const Params& params) {
+  auto args = in.subspan(n_consts(params));
+  if (any(mapped_of(args))) {
+    VmapRuleRef rule = rule_of(params);
+    RunningRule running(t.cx, rule->name(), "batching rule", t.depth + 1, t.cx.top().depth);
+    return rule->batch(t.cx, t.size, args);
+  }
+  // The primal alone uses values that are mapped: the rule has nothing to say about them.
+  VmapRuleRef refusing = make_ref<const RefusingRule>(
       params.word("name"),
       "its primal uses a value that another vmap maps, which its batching rule does not get; pass "
       "it as an argument");
-  return bind_batched(t, p, rule, in, params);
-}
-
-void vmap_batch(BatchTrace& t, const Primitive& p, std::span<const Mapped> in, const Params& params,
-                Small<Mapped, 2>& out) {
-  auto args = in.subspan(n_consts(params));
-  if (!any(mapped_of(args))) {
-    for (Tracer& y : map_consts(t, p, in, params)) out.push_back({std::move(y), true});
-    return;
-  }
-  VmapRuleRef rule = rule_of(params);
-  RunningRule running(t.cx, rule->name(), "batching rule", t.depth + 1, t.cx.top().depth);
-  out = rule->batch(t.cx, t.size, args);
+  return each_mapped(bind_batched(t, p, refusing, in, params));
 }
 
 // The rule gives all results, so all stay.
 Pruned vmap_dce(Session& session, const Params& params, std::span<const bool> used) {
   JaxprRef j(primal_jaxpr(params));
   return {with_param(session, params, "call_jaxpr", Object(simplify(j))),
-          Small<bool, 4>(j->invars.size(), true), Small<bool, 4>(used.size(), true)};
+          Flags(j->invars.size(), true), Flags(used.size(), true)};
 }
 
 Object unlinked(const std::string& name, size_t slot) {

@@ -82,7 +82,7 @@ Tracers iterate(Context& cx, const Step& step, Operands init, const Iteration& h
   });
   next.jaxpr = simplify(next.jaxpr);
   Tracers found = while_loop(cx, home, go_on, next, carry);
-  Tracers x(Operands(found).subspan(2));
+  Tracers x(found.subspan(2));
   if (how.keep_last) return x;
   Tracer settled = le(found[1], zeros_like(found[1]));
   for (Tracer& t : x) {
@@ -149,20 +149,14 @@ class FixedPointRule final : public ImplicitRule {
   Tracers tangent(Context& cx, Operands args, Operands x, Operands df) const override {
     Flags perturbed(captured(args).size(), false);
     perturbed.append(Flags(x.size(), true));
-    JaxprRef quiet = silent(f());
-    Linearized l = linearize(
-        cx, [&](Operands a) { return eval_jaxpr(cx, *quiet, a); }, join(captured(args), x),
-        perturbed);
-    simplify_linear(l);
+    Linearized l = linearized(cx, args, x, perturbed);
     const Step push = [&](Operands v) {
       return spread(l.has_tangent, eval_jaxpr(cx, *l.linear, join(l.residuals, v)));
     };
     const Step pull = [&](Operands w) {
-      Tracers cts;
-      for (size_t i = 0; i < w.size(); ++i)
-        if (l.has_tangent[i]) cts.push_back(w[i]);
+      Tracers cts = pick(w, l.has_tangent);
       Tracers back = transpose(cx, *l.linear, join(l.residuals, Tracers(w.size())), cts);
-      return Tracers(Operands(back).subspan(l.residuals.size()));
+      return Tracers(back.subspan(l.residuals.size()));
     };
     Avals types = tangent_avals(cx.session(), avals_of(x));
     LinearSolve s;

@@ -109,53 +109,39 @@ class Freezer {
     return with_places(close_over(stage(cx_, in, f, "save"), rule + "'s " + function));
   }
 
-  static Flags floating(std::span<const Aval> avals) {
-    Flags flags;
-    for (Aval aval : avals) flags.push_back(aval->is_float());
-    return flags;
-  }
-
   // Some of them null: those are not among the results.
-  static Tracers given(Operands found, std::vector<bool>& gives) {
-    for (const Tracer& t : found) gives.push_back(bool(t));
+  static Tracers given(Operands found, Flags& gives) {
+    gives = nonzero(found);
     return present(found);
-  }
-
-  static Avals floats(std::span<const Aval> avals) {
-    Avals some;
-    for (Aval aval : avals)
-      if (aval->is_float()) some.push_back(aval);
-    return some;
   }
 
   void freeze_reverse(const CustomRule& rule, const Call& call, SavedRule& r) {
     CustomRule::Residuals kept;
     r.fwd = record(call.in, r.name, "fwd", [&](Operands args) {
       Tracers out;
-      kept = rule.fwd(cx_, args, floating(call.in), out);
+      kept = rule.fwd(cx_, args, floats(call.in), out);
       Tracers all = join(out, kept.leaves);
       kept.leaves = {};
       return all;
     });
     Avals in = out_avals(*r.fwd);
-    in = Avals(std::span<const Aval>(in).subspan(r.n_out));
+    in = Avals(in.subspan(r.n_out));
     size_t n = in.size();
-    in.append(floats(call.out));
+    in.append(pick(call.out, floats(call.out)));
     r.bwd = record(in, r.name, "bwd", [&](Operands args) {
       CustomRule::Residuals residuals{Tracers(args.subspan(0, n)), kept.structure, nullptr};
-      Tracers cts = spread(floating(call.out), args.subspan(n));
-      return given(rule.bwd(cx_, residuals, cts, call.out, floating(call.in)), r.bwd_gives);
+      Tracers cts = spread(floats(call.out), args.subspan(n));
+      return given(rule.bwd(cx_, residuals, cts, call.out, floats(call.in)), r.bwd_gives);
     });
   }
 
   void freeze_forward(const CustomRule& rule, const Call& call, SavedRule& r) {
     Avals in = call.in;
-    in.append(floats(call.in));
+    in.append(pick(call.in, floats(call.in)));
     r.jvp = record(in, r.name, "jvp rule", [&](Operands args) {
-      Tracers y, dy;
-      rule.jvp(cx_, args.subspan(0, call.in.size()),
-               spread(floating(call.in), args.subspan(call.in.size())), y, dy);
-      return join(y, given(dy, r.jvp_gives));
+      size_t n = call.in.size();
+      Dual d = rule.jvp(cx_, args.subspan(0, n), spread(floats(call.in), args.subspan(n)));
+      return join(d.y, given(d.dy, r.jvp_gives));
     });
   }
 

@@ -61,13 +61,15 @@ class BackwardRun {
           aval->is_float() ? Array::allocate(cx.session(), b.whole(cx.session(), aval)) : Array());
   }
 
-  void run(Tracers& out) {
+  Tracers run() {
+    Tracers out;
     if (!b_.batched()) one({}, 0);
     else if (b_.host->batched_bwd) whole();
     else
       for (int64_t i = 0; i < b_.size; ++i) one({i}, b_.mapped[0] ? size_t(i) : 0);
     for (Array& a : results_)
       if (a) out.push_back(cx_.tracer(std::move(a)));
+    return out;
   }
 
  private:
@@ -133,16 +135,17 @@ class BackwardRun {
   Arrays results_;
 };
 
-void host_bwd_expand(Context& cx, const Primitive& primitive, Operands operands,
-                     const Params& params, Tracers& out) {
+Tracers host_bwd_expand(Context& cx, const Primitive& primitive, Operands operands,
+                        const Params& params) {
   Backward b(cx.session(), params);
-  BackwardRun(cx, b, operands).run(out);
-  check_host_nans(cx, primitive, operands, out);
+  Tracers found = BackwardRun(cx, b, operands).run();
+  check_host_nans(cx, primitive, operands, found);
+  return found;
 }
 
 // Linear in the cotangents; of what else it depends on nobody knows the derivative.
-void host_bwd_linearize(JvpTrace& t, const Primitive& p, Operands x, Operands dx,
-                        const Params& params, Tracers& y, Tracers& dy) {
+Dual host_bwd_linearize(JvpTrace& t, const Primitive& p, Operands x, Operands dx,
+                        const Params& params) {
   Backward b(t.cx.session(), params);
   Tracers tangents(x);
   for (size_t i = 0; i < x.size(); ++i) {
@@ -153,18 +156,17 @@ void host_bwd_linearize(JvpTrace& t, const Primitive& p, Operands x, Operands dx
            "a traced rule");
     if (ct) tangents[i] = dx[i] ? dx[i] : zeros_like(x[i]);
   }
-  y = jv::bind(p, x, ParamsRef(&params));
-  dy = jv::bind(p, tangents, ParamsRef(&params));
+  return {jv::bind(p, x, ParamsRef(&params)), jv::bind(p, tangents, ParamsRef(&params))};
 }
 
-void host_bwd_batch(BatchTrace& t, const Primitive& p, std::span<const Mapped> in,
-                    const Params& params, Small<Mapped, 2>& out) {
+Batched host_bwd_batch(BatchTrace& t, const Primitive& p, MappedOperands in, const Params& params) {
   Backward b(t.cx.session(), params);
   check_batching(*b.host, b.host->batched_bwd, "batch_bwd");
   Merged m = merge(t, in, b);
-  for (const Tracer& r :
-       bind_at(home_of(t.cx, m.operands), p, m.operands, with_batch(t.cx.session(), params, m)))
-    out.push_back({parted(r, t, b), true});
+  Tracers found =
+      bind_at(home_of(t.cx, m.operands), p, m.operands, with_batch(t.cx.session(), params, m));
+  for (Tracer& r : found) r = parted(r, t, b);
+  return each_mapped(found);
 }
 
 }  // namespace

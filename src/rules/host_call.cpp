@@ -32,61 +32,39 @@ class NewStates {
   std::vector<Ref<HostState>> states_;
 };
 
-class Forward {
- public:
-  Forward(Context& cx, const HostParams& p, Operands operands, std::span<const Aval> out)
-      : cx_(cx), p_(p), operands_(operands) {
-    for (Aval aval : out)
-      results_.push_back(Array::allocate(cx.session(), p.whole(cx.session(), aval)));
-  }
+// Runs fwd on the operands, into the results: of all elements at once, or of one after the other.
+void run_fwd(Context& cx, const HostParams& p, Operands operands, const Arrays& results,
+             std::span<void*> states) {
+  auto run = [&](Window window, const HostBatch* batch, std::span<void*> some) {
+    HostBuffers in, out;
+    for (size_t i = 0; i < operands.size(); ++i)
+      in.push_back(window.of(operands[i].array(), p.mapped[i]));
+    for (const Array& a : results) out.push_back(window.of(a, p.batched()));
+    p.host->fwd(cx, batch, in, out, some);
+  };
+  if (!p.batched()) return run({}, nullptr, states);
+  HostBatch batch{
+      p.size, Flags(p.mapped.begin(), p.mapped.end()), Flags(results.size(), true), {}, true};
+  if (p.size && p.host->batched_fwd) return run({}, &batch, states);
+  for (int64_t i = 0; i < p.size; ++i) run({i}, nullptr, states.subspan(size_t(i), 1));
+}
 
-  void run(std::span<void*> states) const {
-    if (!p_.batched()) return one({}, states);
-    if (p_.host->batched_fwd) return whole(states);
-    for (int64_t i = 0; i < p_.size; ++i) one({i}, states.subspan(size_t(i), 1));
-  }
-  const Arrays& results() const { return results_; }
-
- private:
-  void one(Window window, std::span<void*> states) const {
-    p_.host->fwd(cx_, nullptr, inputs(window), outputs(window), states);
-  }
-  void whole(std::span<void*> states) const {
-    if (p_.size == 0) return;
-    HostBatch batch{
-        p_.size, Flags(p_.mapped.begin(), p_.mapped.end()), Flags(results_.size(), true), {}, true};
-    p_.host->fwd(cx_, &batch, inputs({}), outputs({}), states);
-  }
-  HostBuffers inputs(Window window) const {
-    HostBuffers in;
-    for (size_t i = 0; i < operands_.size(); ++i)
-      in.push_back(window.of(operands_[i].array(), p_.mapped[i]));
-    return in;
-  }
-  HostBuffers outputs(Window window) const {
-    HostBuffers out;
-    for (const Array& a : results_) out.push_back(window.of(a, p_.batched()));
-    return out;
-  }
-
-  Context& cx_;
-  const HostParams& p_;
-  Operands operands_;
-  Arrays results_;
-};
-
-void host_call_expand(Context& cx, const Primitive& primitive, Operands operands,
-                      const Params& params, Tracers& out) {
+Tracers host_call_expand(Context& cx, const Primitive& primitive, Operands operands,
+                         const Params& params) {
   HostParams p(params);
   Session& session = cx.session();
-  Forward forward(cx, p, operands, types_of(session, params.dims("out")));
+  Arrays results;
+  for (Aval aval : types_of(session, params.dims("out")))
+    results.push_back(Array::allocate(session, p.whole(session, aval)));
   NewStates states(p.host, p.batched() ? size_t(p.size) : 1);
-  forward.run(states.raw());
-  for (const Array& a : forward.results()) out.push_back(cx.tracer(a));
+  run_fwd(cx, p, operands, results, states.raw());
+  Tracers out;
+  for (const Array& a : results) out.push_back(cx.tracer(a));
   check_host_nans(cx, primitive, operands, out);
-  if (!params.flag("state")) return;
+  if (!params.flag("state")) return out;
   out.push_back(cx.tracer(states.array(session, p.whole(session, state_aval(session)))));
   out.push_back(cx.tracer(Array::allocate(session, mark_aval(session))));
+  return out;
 }
 
 void host_call_aval(Session& session, std::span<const Aval> in, const Params& params, Avals& out) {
@@ -98,22 +76,23 @@ void host_call_aval(Session& session, std::span<const Aval> in, const Params& pa
   out.push_back(mark_aval(session));
 }
 
-void host_call_batch(BatchTrace& t, const Primitive& primitive, std::span<const Mapped> in,
-                     const Params& params, Small<Mapped, 2>& out) {
+Batched host_call_batch(BatchTrace& t, const Primitive& primitive, MappedOperands in,
+                        const Params& params) {
   HostParams p(params);
   check_batching(*p.host, p.host->batched_fwd, "batch_fwd");
   Merged m = merge(t, in, p);
   Tracers results = bind_at(home_of(t.cx, m.operands), primitive, m.operands,
                             with_batch(t.cx.session(), params, m));
-  for (size_t i = 0; i < results.size(); ++i) {
-    bool mark = params.flag("state") && i + 1 == results.size();
-    out.push_back({mark ? results[i] : parted(results[i], t, p), !mark});
-  }
+  Flags mapped(results.size(), true);
+  if (params.flag("state")) mapped.back() = false;  // the mark
+  for (size_t i = 0; i < results.size(); ++i)
+    if (mapped[i]) results[i] = parted(results[i], t, p);
+  return mapped_where(results, mapped);
 }
 
 // Where fwd itself is differentiated: the state it gives is that of the rule at this level too.
-void host_call_linearize(JvpTrace& t, const Primitive&, Operands x, Operands dx,
-                         const Params& params, Tracers& y, Tracers& dy) {
+Dual host_call_linearize(JvpTrace& t, const Primitive&, Operands x, Operands dx,
+                         const Params& params) {
   HostParams p(params);
   Session& session = t.cx.session();
   Avals in;
@@ -124,18 +103,18 @@ void host_call_linearize(JvpTrace& t, const Primitive&, Operands x, Operands dx,
   check_forward(t, *rule);
   rule->check_bwd();
   Tracers all = rule->call(t.cx, x, true);
-  y = Tracers(Operands(all).subspan(0, all.size() - 2));
-  dy = custom_tangents(t, RuleRef(rule), rule->residuals(x, all), x, dx, y);
-  if (!params.flag("state")) return;
-  y.append(Operands(all).subspan(all.size() - 2));
+  Tracers y(all.subspan(0, all.size() - 2));
+  Tracers dy = custom_tangents(t, RuleRef(rule), rule->residuals(x, all), x, dx, y);
+  if (!params.flag("state")) return {y, dy};
+  y.append(all.subspan(all.size() - 2));
   dy.push_back(Tracer());
   dy.push_back(zeros(t.home(), mark_aval(session)));
+  return {y, dy};
 }
 
 // A result that nobody needs is still written; the state is not kept.
 Pruned host_call_dce(Session& session, const Params& params, std::span<const bool> used) {
-  Pruned r{ParamsRef(&params), Small<bool, 4>(params.ints("mapped").size(), true),
-           Small<bool, 4>(used.size(), true)};
+  Pruned r{ParamsRef(&params), Flags(params.ints("mapped").size(), true), Flags(used.size(), true)};
   size_t n = params.dims("out").size();
   if (!params.flag("state") || used[n] || used[n + 1]) return r;
   r.params = with_param(session, params, "state", false);

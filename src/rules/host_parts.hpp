@@ -5,8 +5,6 @@
 
 namespace jv {
 
-extern const Primitive host_call_p, host_bwd_p;
-
 // What a host function left for its bwd; the user's destroy runs when the last holder is gone.
 class HostState final : public RefCounted {
  public:
@@ -41,7 +39,6 @@ struct HostParams {
 // Types as a parameter.
 Dims types_param(std::span<const Aval> avals);
 Avals types_of(Session& session, const Dims& types);
-size_t n_floats(std::span<const Aval> avals);
 
 // Buffers of one element of a batch, or of the whole.
 struct Window {
@@ -59,7 +56,7 @@ struct Merged {
   int64_t size;
 };
 ParamsRef with_batch(Session& session, const Params& params, const Merged& m);
-Merged merge(BatchTrace& t, std::span<const Mapped> in, const HostParams& p);
+Merged merge(BatchTrace& t, MappedOperands in, const HostParams& p);
 // What came out of a merged batch, with its two axes again.
 Tracer parted(const Tracer& x, const BatchTrace& t, const HostParams& p);
 // What stands for a host function where only its name is known: running it is UNLINKED.
@@ -83,7 +80,7 @@ class HostRule final : public CustomRule {
                 Tracers& out) const override;
   Tracers bwd(Context& cx, const Residuals& residuals, Operands cts, std::span<const Aval> out,
               std::span<const bool> needed) const override;
-  void jvp(Context& cx, Operands x, Operands dx, Tracers& y, Tracers& dy) const override;
+  Dual jvp(Context& cx, Operands x, Operands dx) const override;
 
   // The results of host_call, with its state and mark where asked for.
   Tracers call(Context& cx, Operands args, bool state) const;

@@ -42,12 +42,6 @@ Avals types_of(Session& session, const Dims& types) {
   return avals;
 }
 
-size_t n_floats(std::span<const Aval> avals) {
-  size_t n = 0;
-  for (Aval aval : avals) n += aval->is_float();
-  return n;
-}
-
 HostBuffer Window::of(const Array& a, bool mapped) const {
   if (!a) return {};
   char* data = static_cast<char*>(a->data);
@@ -80,7 +74,7 @@ static Tracer merged(const Mapped& m, bool inner, int64_t outer_size, int64_t in
   return reshape(x, flat);
 }
 
-Merged merge(BatchTrace& t, std::span<const Mapped> in, const HostParams& p) {
+Merged merge(BatchTrace& t, MappedOperands in, const HostParams& p) {
   Merged r{{}, {}, p.batched() ? t.size * p.size : t.size};
   for (size_t i = 0; i < in.size(); ++i) {
     bool inner = p.mapped[i];
@@ -123,7 +117,7 @@ CustomRule::Residuals HostRule::fwd(Context& cx, Operands args, std::span<const 
                                     Tracers& out) const {
   check_bwd();
   Tracers all = call(cx, args, true);
-  out = Tracers(Operands(all).subspan(0, out_.size()));
+  out = Tracers(all.subspan(0, out_.size()));
   return residuals(args, all);
 }
 
@@ -136,15 +130,14 @@ CustomRule::Residuals HostRule::residuals(Operands args, Operands results) const
 }
 
 void HostRule::check_bwd() const {
-  if (!host_->has_bwd && n_floats(out_)) fail(Code::no_rule, host_->name(), ": ", host_->no_bwd());
+  if (!host_->has_bwd && any(floats(out_)))
+    fail(Code::no_rule, host_->name(), ": ", host_->no_bwd());
 }
 
 Tracers HostRule::bwd(Context& cx, const Residuals& residuals, Operands cts,
                       std::span<const Aval> out, std::span<const bool>) const {
-  Tracers operands = residuals.leaves;
-  Trace& home = home_of(cx, join(operands, present(cts)));
-  for (size_t i = 0; i < out.size(); ++i)
-    if (out[i]->is_float()) operands.push_back(cts[i] ? cts[i] : zeros(home, out[i]));
+  Trace& home = home_of(cx, join(residuals.leaves, cts));
+  Tracers operands = join(residuals.leaves, filled(cts, floats(out), out, home));
   ParamsRef params = cx.session().params().make(
       host_bwd_p.sig, {Object(host_), types_param(in_), host_->saves_inputs,
                        mapped_operands(residuals.leaves.size()), host_->name(), types_param(out_),
@@ -155,7 +148,7 @@ Tracers HostRule::bwd(Context& cx, const Residuals& residuals, Operands cts,
   return back;
 }
 
-void HostRule::jvp(Context&, Operands, Operands, Tracers&, Tracers&) const {
+Dual HostRule::jvp(Context&, Operands, Operands) const {
   fail(Code::no_rule, host_->name(), ": ", host_->no_bwd());
 }
 
@@ -177,7 +170,7 @@ Ints HostRule::mapped_operands(size_t n_residuals) const {
   bool each = size_ >= 0;
   Ints flags{each, false};
   if (host_->saves_inputs) flags.append(mapped_);
-  flags.resize(n_residuals + n_floats(out_), each);
+  flags.resize(n_residuals + count_of(floats(out_)), each);
   return flags;
 }
 

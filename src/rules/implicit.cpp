@@ -7,33 +7,35 @@
 
 namespace jv {
 
+Linearized ImplicitRule::linearized(Context& cx, Operands args, Operands solution,
+                                    const Flags& perturbed) const {
+  JaxprRef quiet = silent(f());
+  Linearized l = linearize(cx, Interpret{cx, *quiet}, join(captured(args), solution), perturbed);
+  simplify_linear(l);
+  return l;
+}
+
 // The tangent of f(captured, solution) at a fixed solution; null where zero. By linearize, since a
 // rule in f may have no forward mode while all that is asked for is the transpose.
 Tracers ImplicitRule::change(Context& cx, Operands args, Operands dargs, Operands solution) const {
-  Flags perturbed = nonzero(captured(dargs));
-  perturbed.append(Flags(solution.size(), false));
-  JaxprRef quiet = silent(f());
-  Linearized l = linearize(
-      cx, [&](Operands a) { return eval_jaxpr(cx, *quiet, a); }, join(captured(args), solution),
-      perturbed);
-  simplify_linear(l);
   Tracers tangents = present(captured(dargs));
+  Flags perturbed = nonzero(join(captured(dargs), Tracers(solution.size())));
+  Linearized l = linearized(cx, args, solution, perturbed);
   return spread(l.has_tangent, eval_jaxpr(cx, *l.linear, join(l.residuals, tangents)));
 }
 
 // The solution is that of the same rule, so that it is differentiated again by it.
-void ImplicitRule::jvp(Context& cx, Operands x, Operands dx, Tracers& y, Tracers& dy) const {
-  y = custom_jvp_call(RuleRef(this), cx, x, home_of(cx, x));
-  dy = Tracers(y.size());
-  if (present(captured(dx)).empty()) return;
-  Operands solution = Operands(y).subspan(0, n_unknowns());
+Dual ImplicitRule::jvp(Context& cx, Operands x, Operands dx) const {
+  Tracers y = custom_jvp_call(RuleRef(this), cx, x, home_of(cx, x)), dy(y.size());
+  if (present(captured(dx)).empty()) return {y, dy};
+  Operands solution = y.subspan(0, n_unknowns());
   Tracers df = change(cx, x, dx, solution);
-  if (present(df).empty()) return;
+  if (present(df).empty()) return {y, dy};
   Avals types = tangent_avals(cx.session(), avals_of(solution));
-  Trace& home = home_of(cx, join(x, present(df)));
-  df = filled(df, Flags(df.size(), true), types, home);
+  df = filled(df, Flags(df.size(), true), types, home_of(cx, join(x, df)));
   Tracers found = tangent(cx, x, solution, df);
   std::copy(found.begin(), found.end(), dy.begin());
+  return {y, dy};
 }
 
 namespace {

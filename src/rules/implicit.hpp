@@ -41,13 +41,16 @@ class ImplicitRule : public CustomRule {
               std::span<const bool>) const final {
     refuse();
   }
-  void jvp(Context& cx, Operands x, Operands dx, Tracers& y, Tracers& dy) const final;
+  Dual jvp(Context& cx, Operands x, Operands dx) const final;
 
  protected:
   // dx from the solution x and the change of f there; `args` are the call's operands.
   virtual Tracers tangent(Context& cx, Operands args, Operands x, Operands df) const = 0;
 
   const Jaxpr& f() const { return *f_; }
+  // f at (captured, solution), linearized in what `perturbed` marks; without its effects.
+  Linearized linearized(Context& cx, Operands args, Operands solution,
+                        const Flags& perturbed) const;
   size_t n_unknowns() const { return f_->outs.size(); }
   Operands captured(Operands args) const { return args.subspan(0, n_captured_); }
   Operands guess(Operands args) const { return args.subspan(args.size() - n_unknowns()); }

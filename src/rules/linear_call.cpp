@@ -32,45 +32,36 @@ void linear_aval(Session&, std::span<const Aval> in, const Params& params, Avals
   if (n < 0 || size_t(n) > in.size())
     fail(Code::invalid_argument, "linear_call: num_res is ", n, " of ", in.size(), " operands");
   out = out_avals(f);
-  Avals back(in.subspan(0, size_t(n))), inputs;
+  Avals back(in.subspan(0, size_t(n)));
   back.append(out);
-  for (Var v : t.invars) inputs.push_back(t.vars[v]);
-  check_types("inputs", inputs, back);
+  check_types("inputs", in_avals(t), back);
   check_types("results", out_avals(t), in.subspan(size_t(n)));
 }
 
-void linear_expand(Context& cx, const Primitive&, Operands operands, const Params& params,
-                   Tracers& out) {
-  out = run_jaxpr(cx, function_of(params), operands);
+Tracers linear_expand(Context& cx, const Primitive&, Operands operands, const Params& params) {
+  return run_jaxpr(cx, function_of(params), operands);
 }
 
-// The tangents that come from those of the residuals, with the values.
-void vary_residuals(JvpTrace& t, Operands x, Operands dx, const Params& params, Tracers& y,
-                    Tracers& dy) {
-  Tracers args;
-  for (size_t i = 0; i < x.size(); ++i)
-    args.push_back(i < n_residuals(params) && dx[i] ? t.put(x[i], dx[i]) : x[i]);
-  for (const Tracer& o : eval_jaxpr(t.cx, function_of(params), args))
-    y.push_back(t.x(o)), dy.push_back(t.dx(o));
-}
-
-void linear_linearize(JvpTrace& t, const Primitive& p, Operands x, Operands dx,
-                      const Params& params, Tracers& y, Tracers& dy) {
+Dual linear_linearize(JvpTrace& t, const Primitive& p, Operands x, Operands dx,
+                      const Params& params) {
   Retracing retracing(t);
   size_t n = n_residuals(params);
   Trace& home = home_of(t.cx, x);
-  if (present(dx.subspan(0, n)).empty()) {
-    y = bind_at(home, p, x, ParamsRef(&params));
-    dy = Tracers(y.size());
+  Dual d;
+  if (any(nonzero(dx.subspan(0, n)))) {
+    Tracers held = join(dx.subspan(0, n), Tracers(x.size() - n));
+    d = push(t, Interpret{t.cx, function_of(params)}, x, held);
   } else {
-    vary_residuals(t, x, dx, params, y, dy);
+    d.y = bind_at(home, p, x, ParamsRef(&params));
+    d.dy = Tracers(d.y.size());
   }
-  if (present(dx.subspan(n)).empty()) return;
+  if (present(dx.subspan(n)).empty()) return d;
   Tracers linear = filled(dx.subspan(n), Flags(x.size() - n, true), avals_of(x.subspan(n)), home);
   ParamsRef again =
       make_params(t.cx, silent(function_of(params)), n, JaxprRef(&transpose_of(params)));
   Tracers along = bind_at(home, p, join(x.subspan(0, n), linear), again);
-  for (size_t i = 0; i < along.size(); ++i) dy[i] = dy[i] ? add(dy[i], along[i]) : along[i];
+  for (size_t i = 0; i < along.size(); ++i) d.dy[i] = d.dy[i] ? add(d.dy[i], along[i]) : along[i];
+  return d;
 }
 
 void linear_transpose(Context& cx, const Primitive& p, Operands ct, Operands x,
@@ -86,32 +77,19 @@ void linear_transpose(Context& cx, const Primitive& p, Operands ct, Operands x,
   for (size_t i = 0; i < found.size(); ++i) back.push_back(x[n + i] ? Tracer() : found[i]);
 }
 
-// j of some mapped inputs, with results that are all mapped.
-StageTrace::Closed mapped_jaxpr(BatchTrace& t, const Jaxpr& j, std::span<const bool> mapped) {
-  Avals in;
-  for (size_t i = 0; i < j.invars.size(); ++i) {
-    Aval aval = j.vars[j.invars[i]];
-    in.push_back(mapped[i] ? stacked(t.cx.session(), aval, t.size) : aval);
-  }
-  return stage(t.cx, in, [&](Operands a) { return eval_mapped(t, j, mapped_where(a, mapped)); });
-}
-
 // What is linear is mapped, on both sides; the residuals are as they are.
-void linear_batch(BatchTrace& t, const Primitive&, std::span<const Mapped> in, const Params& params,
-                  Small<Mapped, 2>& out) {
+Batched linear_batch(BatchTrace& t, const Primitive&, MappedOperands in, const Params& params) {
   size_t n = n_residuals(params);
+  Trace& home = home_of(t.cx, values_of(in));
   Tracers known = values_of(in.subspan(0, n)), linear;
-  for (const Mapped& m : in.subspan(n))
-    linear.push_back(materialise(m, t.size, home_of(t.cx, values_of(in))));
+  for (const Mapped& m : in.subspan(n)) linear.push_back(materialise(m, t.size, home));
   auto all = [&](const Jaxpr& j) {
     Flags mapped = mapped_of(in.subspan(0, n));
     mapped.resize(j.invars.size(), true);
     return mapped_jaxpr(t, j, mapped);
   };
   auto function = all(function_of(params)), transpose = all(transpose_of(params));
-  Trace& home = home_of(t.cx, values_of(in));
-  for (Tracer& y : linear_call(t.cx, home, function, transpose, known, linear))
-    out.push_back({std::move(y), true});
+  return each_mapped(linear_call(t.cx, home, function, transpose, known, linear));
 }
 
 // Neither jaxpr is transposed: the other one is there.

@@ -5,8 +5,6 @@
 
 namespace jv {
 
-extern const Primitive linear_call_p;
-
 // `function` takes the residuals and the linear arguments, `transpose` the residuals and cotangents
 // of the results.
 Tracers linear_call(Context& cx, Trace& at, const StageTrace::Closed& function,

@@ -27,16 +27,12 @@ struct Parts {
   size_t n_unknowns() const { return jaxprs[matvec]->outs.size(); }
   size_t first_unknown() const { return lengths[0] + lengths[1] + lengths[2] + lengths[3]; }
 
-  template <class T>
-  std::span<const T> consts(std::span<const T> all, Which which) const {
+  auto consts(const auto& all, Which which) const {
     size_t first = 0;
     for (int i = 0; i < which; ++i) first += lengths[size_t(i)];
     return all.subspan(first, lengths[which]);
   }
-  template <class T>
-  std::span<const T> unknowns(std::span<const T> all) const {
-    return all.subspan(first_unknown());
-  }
+  auto unknowns(const auto& all) const { return all.subspan(first_unknown()); }
 
   // The same jaxprs closed over operands.
   StageTrace::Closed closed(Operands x, Which which) const {
@@ -92,11 +88,10 @@ void solve_aval(Session&, std::span<const Aval> in, const Params& params, Avals&
   out = out_avals(s[Parts::solve]);
 }
 
-void solve_expand(Context& cx, const Primitive&, Operands operands, const Params& params,
-                  Tracers& out) {
+Tracers solve_expand(Context& cx, const Primitive&, Operands operands, const Params& params) {
   Parts s(params);
   Tracers in = join(s.consts(operands, Parts::solve), s.unknowns(operands));
-  out = run_jaxpr(cx, s[Parts::solve], in);
+  return run_jaxpr(cx, s[Parts::solve], in);
 }
 
 // ---- derivatives
@@ -130,22 +125,22 @@ ParamsRef without_effects(Session& session, const Primitive& p, const Params& pa
   return map_sub_jaxprs(session, params, silent);
 }
 
-void solve_linearize(JvpTrace& t, const Primitive& p, Operands x, Operands dx, const Params& params,
-                     Tracers& y, Tracers& dy) {
+Dual solve_linearize(JvpTrace& t, const Primitive& p, Operands x, Operands dx,
+                     const Params& params) {
   Retracing retracing(t);
   ParamsRef quiet = without_effects(t.cx.session(), p, params);
   Parts s(*quiet);
-  y = bind_at(home_of(t.cx, x), p, x, ParamsRef(&params));
-  Operands solution = Operands(y).subspan(0, s.n_unknowns());
+  Tracers y = bind_at(home_of(t.cx, x), p, x, ParamsRef(&params)), dy(y.size());
+  Operands solution = y.subspan(0, s.n_unknowns());
   Tracers rhs = right_side(s.unknowns(dx), product_tangent(t, s, x, dx, solution));
-  dy = Tracers(y.size());
-  if (present(rhs).empty()) return;
+  if (present(rhs).empty()) return {y, dy};
   Avals types = tangent_avals(t.cx.session(), avals_of(solution));
-  Trace& home = home_of(t.cx, join(x, present(dx)));
+  Trace& home = home_of(t.cx, join(x, dx));
   Tracers operands(x.subspan(0, s.first_unknown()));
   operands.append(filled(rhs, Flags(rhs.size(), true), types, home));
   Tracers found = bind_at(home, p, operands, quiet);
   for (size_t i = 0; i < solution.size(); ++i) dy[i] = found[i];
+  return {y, dy};
 }
 
 void check_solve(const Params& params, std::span<const bool> known) {
@@ -159,7 +154,7 @@ void check_solve(const Params& params, std::span<const bool> known) {
          "fixed_point has one where its f has a reverse mode");
 }
 
-void solve_transpose(Context& cx, const Primitive& p, Operands ct, Operands x,
+void solve_transpose(Context& cx, const Primitive&, Operands ct, Operands x,
                      std::span<const Aval> in, const Params& params, Tracers& back) {
   Parts s(params);
   size_t n = s.n_unknowns();
@@ -168,37 +163,28 @@ void solve_transpose(Context& cx, const Primitive& p, Operands ct, Operands x,
     fail(Code::no_transpose, "custom_linear_solve: auxiliary results have no derivative");
   Tracers known = present(x);
   Trace& home = home_of(cx, join(known, present(ct)));
-  Flags needed(n, true);
-  Tracers operands;
-  Ints lengths;
-  std::vector<JaxprRef> jaxprs;
-  for (Parts::Which which : {Parts::vecmat, Parts::matvec, Parts::transpose_solve, Parts::solve}) {
-    operands.append(s.consts(x, which));
-    lengths.push_back(int64_t(s.lengths[which]));
-    jaxprs.push_back(s.jaxprs[which]);
-  }
-  operands.append(filled(ct.subspan(0, n), needed, s.unknowns(in), home));
-  Tracers found =
-      bind_at(home, p, operands, solve_params(cx.session(), lengths, std::move(jaxprs)));
-  back = join(Tracers(s.first_unknown()), Operands(found).subspan(0, n));
+  Tracers b = filled(ct.subspan(0, n), Flags(n, true), s.unknowns(in), home);
+  LinearSolve other{s.closed(x, Parts::vecmat), s.closed(x, Parts::matvec),
+                    s.closed(x, Parts::transpose_solve), s.closed(x, Parts::solve)};
+  Tracers found = linear_solve(cx, home, other, b);
+  back = join(Tracers(s.first_unknown()), found.subspan(0, n));
 }
 
 // ---- batch
 
 // The jaxpr of one element as that of all: unknowns and results are mapped.
-StageTrace::Closed batched(BatchTrace& t, const Parts& s, Parts::Which which,
-                           std::span<const Mapped> in, std::span<const Aval> unknowns) {
+StageTrace::Closed batched(BatchTrace& t, const Parts& s, Parts::Which which, MappedOperands in,
+                           std::span<const Aval> unknowns) {
   if (!s.jaxprs[which]) return {};
   auto consts = s.consts(in, which);
   return stage(t.cx, unknowns, [&](Operands a) {
-    Small<Mapped, 4> args(consts.begin(), consts.end());
-    for (const Tracer& x : a) args.push_back({x, true});
+    Batched args(consts);
+    args.append(each_mapped(a));
     return eval_mapped(t, s[which], args);
   });
 }
 
-void solve_batch(BatchTrace& t, const Primitive&, std::span<const Mapped> in, const Params& params,
-                 Small<Mapped, 2>& out) {
+Batched solve_batch(BatchTrace& t, const Primitive&, MappedOperands in, const Params& params) {
   Parts s(params);
   Trace& home = home_of(t.cx, values_of(in));
   Tracers b;
@@ -207,7 +193,7 @@ void solve_batch(BatchTrace& t, const Primitive&, std::span<const Mapped> in, co
   LinearSolve all{batched(t, s, Parts::matvec, in, types), batched(t, s, Parts::vecmat, in, types),
                   batched(t, s, Parts::solve, in, types),
                   batched(t, s, Parts::transpose_solve, in, types)};
-  for (Tracer& r : linear_solve(t.cx, home, all, b)) out.push_back({std::move(r), true});
+  return each_mapped(linear_solve(t.cx, home, all, b));
 }
 
 // ---- dead code
@@ -220,7 +206,7 @@ Pruned solve_dce(Session& session, const Params& params, std::span<const bool> u
   for (Parts::Which which : {Parts::matvec, Parts::vecmat, Parts::solve, Parts::transpose_solve}) {
     JaxprRef& j = s.jaxprs[which];
     size_t n = j ? s.lengths[which] : 0;
-    Small<bool, 4> kept(j ? j->invars.size() : 0, true);
+    Flags kept(j ? j->invars.size() : 0, true);
     if (j) {
       Flags outs(j->outs.size(), true);
       for (size_t i = s.n_unknowns(); i < outs.size(); ++i)
@@ -228,7 +214,7 @@ Pruned solve_dce(Session& session, const Params& params, std::span<const bool> u
       for (size_t i = 0; i < n; ++i) kept[i] = false;
       j = prune(*j, outs, kept);
     }
-    std::span<const bool> consts = std::span<const bool>(kept).subspan(0, n);
+    std::span<const bool> consts = kept.subspan(0, n);
     lengths.push_back(int64_t(count_of(consts)));
     p.operands.append(consts);
   }

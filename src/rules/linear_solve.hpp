@@ -5,8 +5,6 @@
 
 namespace jv {
 
-extern const Primitive custom_linear_solve_p;
-
 // Jaxprs of the unknowns (b in the two solves, x in the two products), with what they captured.
 struct LinearSolve {
   StageTrace::Closed matvec;           // A x

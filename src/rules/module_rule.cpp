@@ -29,30 +29,26 @@ class ModuleRule final : public CustomRule {
   Tracers primal(Context& cx, Operands args) const override {
     if (rule_.primal) return run(cx, rule_.primal, args);
     if (rule_.fwd) return outputs(run(cx, rule_.fwd, args));
-    Tracers y, dy;
-    jvp(cx, args, Tracers(args.size()), y, dy);
-    return y;
+    return jvp(cx, args, Tracers(args.size())).y;
   }
 
   Residuals fwd(Context& cx, Operands args, std::span<const bool>, Tracers& out) const override {
     Tracers all = run(cx, need(rule_.fwd, "fwd"), args);
     out = outputs(all);
-    return {Tracers(Operands(all).subspan(rule_.n_out)), nullptr, nullptr};
+    return {Tracers(all.subspan(rule_.n_out)), nullptr, nullptr};
   }
 
   Tracers bwd(Context& cx, const Residuals& residuals, Operands cts,
               std::span<const Aval> out_avals, std::span<const bool>) const override {
     const JaxprRef& j = need(rule_.bwd, "bwd");
-    return spread_flags(
-        rule_.bwd_gives,
-        run(cx, j, join(residuals.leaves, whole(cx, cts, out_avals, residuals.leaves))));
+    Tracers all = whole(cx, cts, out_avals, residuals.leaves);
+    return spread(rule_.bwd_gives, run(cx, j, join(residuals.leaves, all)));
   }
 
-  void jvp(Context& cx, Operands x, Operands dx, Tracers& y, Tracers& dy) const override {
+  Dual jvp(Context& cx, Operands x, Operands dx) const override {
     const JaxprRef& j = need(rule_.jvp, "jvp rule");
     Tracers all = run(cx, j, join(x, whole(cx, dx, avals_of(x), x)));
-    y = outputs(all);
-    dy = spread_flags(rule_.jvp_gives, Operands(all).subspan(rule_.n_out));
+    return {outputs(all), spread(rule_.jvp_gives, all.subspan(rule_.n_out))};
   }
 
  private:
@@ -73,15 +69,7 @@ class ModuleRule final : public CustomRule {
 
   // The derivatives of floating values, zeros where they are null.
   static Tracers whole(Context& cx, Operands d, std::span<const Aval> avals, Operands beside) {
-    Flags floating;
-    for (Aval aval : avals) floating.push_back(aval->is_float());
-    return filled(d, floating, avals, home_of(cx, join(beside, d)));
-  }
-
-  static Tracers spread_flags(const std::vector<bool>& at, Operands some) {
-    Flags flags;
-    for (bool there : at) flags.push_back(there);
-    return spread(flags, some);
+    return filled(d, floats(avals), avals, home_of(cx, join(beside, d)));
   }
 
   ModuleRef module_;

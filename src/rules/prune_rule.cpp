@@ -1,6 +1,6 @@
 // A rule of which some outputs are not used any more: the functions run whole, and what nobody
 // needs is dropped.
-#include "primitives/ops.hpp"
+#include "control/flow.hpp"
 #include "rules/rule.hpp"
 
 namespace jv {
@@ -22,39 +22,28 @@ class PrunedRule final : public CustomRule {
   }
 
   Tracers primal(Context& cx, Operands args) const override {
-    return pick(rule_->primal(cx, args));
+    return pick(rule_->primal(cx, args), kept_);
   }
 
   Residuals fwd(Context& cx, Operands args, std::span<const bool> perturbed,
                 Tracers& out) const override {
     Tracers all;
     Residuals r = rule_->fwd(cx, args, perturbed, all);
-    out = pick(all);
+    out = pick(all, kept_);
     return r;
   }
 
   Tracers bwd(Context& cx, const Residuals& residuals, Operands cts, std::span<const Aval>,
               std::span<const bool> needed) const override {
-    Tracers all;
-    size_t k = 0;
-    for (bool kept : kept_) all.push_back(kept ? cts[k++] : Tracer());
-    return rule_->bwd(cx, residuals, all, all_, needed);
+    return rule_->bwd(cx, residuals, spread(kept_, cts), all_, needed);
   }
 
-  void jvp(Context& cx, Operands x, Operands dx, Tracers& y, Tracers& dy) const override {
-    Tracers all, all_dx;
-    rule_->jvp(cx, x, dx, all, all_dx);
-    y = pick(all);
-    dy = pick(all_dx);
+  Dual jvp(Context& cx, Operands x, Operands dx) const override {
+    Dual d = rule_->jvp(cx, x, dx);
+    return {pick(d.y, kept_), pick(d.dy, kept_)};
   }
 
  private:
-  Tracers pick(Operands all) const {
-    Tracers some;
-    for (size_t i = 0; i < kept_.size(); ++i)
-      if (kept_[i]) some.push_back(all[i]);
-    return some;
-  }
   RuleRef rule_;
   Flags kept_;
   Avals all_;

@@ -43,30 +43,14 @@ void print_eval(const EvalArgs& a) {
   a.session.print(line);
 }
 
-void callback_expand(Context& cx, const Primitive&, Operands operands, const Params& params,
-                     Tracers&) {
+Tracers callback_expand(Context& cx, const Primitive&, Operands operands, const Params& params) {
   params.object<HostCallback>("callback").call(cx, operands);
+  return {};
 }
 
-// A loop over the elements.
-void report_batch(BatchTrace& t, const Primitive& p, std::span<const Mapped> in,
-                  const Params& params, Small<Mapped, 2>&) {
-  Tracers rows;
-  Avals elements;
-  for (const Mapped& m : in) {
-    if (!m.mapped) continue;
-    rows.push_back(m.value);
-    elements.push_back(element_of(t.cx.session(), m.value.aval()));
-  }
-  auto body = stage(t.cx, elements, [&](Operands row) {
-    Tracers operands;
-    for (const Mapped& m : in) {
-      operands.push_back(m.mapped ? row[0] : m.value);
-      if (m.mapped) row = row.subspan(1);
-    }
-    return bind(p, operands, ParamsRef(&params));
-  });
-  scan(t.cx, home_of(t.cx, rows), body, {}, rows, {t.size});
+Batched report_batch(BatchTrace& t, const Primitive& p, MappedOperands in, const Params& params) {
+  in_turn(t.cx, t.size, in, [&](Operands row) { return jv::bind(p, row, ParamsRef(&params)); });
+  return {};
 }
 
 constexpr const char* tells_of_a_tangent =

@@ -4,8 +4,6 @@
 
 namespace jv {
 
-extern const Primitive debug_print_p, debug_callback_p;
-
 // Prints `format` with the numbers of a value in place of each {}; {{ and }} are braces. In `at` or
 // deeper.
 void debug_print(Trace& at, const std::string& format, Operands values);

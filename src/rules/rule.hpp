@@ -41,7 +41,7 @@ class CustomRule : public CallRule {
   virtual Tracers bwd(Context& cx, const Residuals& residuals, Operands cts,
                       std::span<const Aval> out_avals, std::span<const bool> needed) const = 0;
   // Forward mode. Null tangents are zero, in and out.
-  virtual void jvp(Context& cx, Operands x, Operands dx, Tracers& y, Tracers& dy) const = 0;
+  virtual Dual jvp(Context& cx, Operands x, Operands dx) const = 0;
 };
 using RuleRef = Ref<const CustomRule>;
 
@@ -50,7 +50,7 @@ class VmapRule : public CallRule {
  public:
   // The results for `size` examples, of arguments some of which are mapped; none may be, where
   // another vmap maps what comes out.
-  virtual Small<Mapped, 2> batch(Context& cx, int64_t size, std::span<const Mapped> args) const = 0;
+  virtual Batched batch(Context& cx, int64_t size, MappedOperands args) const = 0;
   Saved saved() const override { return Saved::by_name; }
 };
 using VmapRuleRef = Ref<const VmapRule>;
@@ -67,8 +67,7 @@ RuleRef unlinked_rule(std::string name, size_t slot = Callee::no_slot);
 VmapRuleRef sequential_rule(std::string name, JaxprRef jaxpr);
 // Forward mode of a rule whose bwd is linear in the cotangents: y from fwd, dy from the transpose
 // of bwd.
-void jvp_by_transpose(Context& cx, const CustomRule& rule, Operands x, Operands dx, Tracers& y,
-                      Tracers& dy);
+Dual jvp_by_transpose(Context& cx, const CustomRule& rule, Operands x, Operands dx);
 // What a batched rule's fwd keeps beside its leaves, of which `mapped` are mapped.
 Ref<const RefCounted> batch_residuals(Ref<const RefCounted> structure, Flags mapped);
 

@@ -18,7 +18,7 @@ class UnlinkedRule final : public CustomRule {
               std::span<const bool>) const override {
     refuse();
   }
-  void jvp(Context&, Operands, Operands, Tracers&, Tracers&) const override { refuse(); }
+  Dual jvp(Context&, Operands, Operands) const override { refuse(); }
 
  private:
   [[noreturn]] void refuse() const {

@@ -60,8 +60,8 @@ std::vector<Tree> read_trees(Lexer& lex, Session& session) {
   return trees;
 }
 
-std::vector<bool> read_flags(Lexer& lex) {
-  std::vector<bool> flags;
+Flags read_flags(Lexer& lex) {
+  Flags flags;
   read_items(lex, '[', ']', [&] {
     flags.push_back(lex.accept("True"));
     if (!flags.back()) lex.expect("False");

@@ -28,7 +28,7 @@ std::string text_of(const std::vector<Tree>& trees) {
   return s + (trees.size() == 1 ? ",)" : ")");
 }
 
-std::string text_of(const std::vector<bool>& flags) {
+std::string text_of(const Flags& flags) {
   std::string s = "[";
   for (bool flag : flags) s += std::string(s.size() > 1 ? ", " : "") + (flag ? "True" : "False");
   return s + "]";

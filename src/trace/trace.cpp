@@ -85,7 +85,7 @@ void evaluate(const Primitive& p, const EvalArgs& args) {
 }
 
 void EvalTrace::bind(const Primitive& p, Operands operands, const ParamsRef& params, Tracers& out) {
-  if (p.expand) return p.expand(cx, p, operands, *params, out);
+  if (p.expand) return void(out = p.expand(cx, p, operands, *params));
   Avals avals, out_avals;
   Arrays in;
   for (const Tracer& t : operands) in.push_back(t.array()), avals.push_back(t.array().aval());

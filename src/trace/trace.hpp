@@ -44,6 +44,11 @@ struct Mapped {
   bool mapped = false;  // along axis 0
 };
 
+// Results and their tangents, null where zero.
+struct Dual {
+  Tracers y, dy;
+};
+
 class Trace : public RefCounted {
  public:
   explicit Trace(Context& cx) : cx(cx) {}
@@ -175,6 +180,12 @@ Trace& home_of(Context& cx, Operands operands);
 // Binds every equation of the jaxpr again: interpretation is all there is to a transformation of a
 // jaxpr. Equations without traced operands are bound where the arguments are.
 Tracers eval_jaxpr(Context& cx, const Jaxpr& j, Operands args);
+// A jaxpr as a function of its inputs: what transformations are applied to.
+struct Interpret {
+  Context& cx;
+  const Jaxpr& jaxpr;
+  Tracers operator()(Operands args) const { return eval_jaxpr(cx, jaxpr, args); }
+};
 
 // CLOSURE_DIFF when a rule's function that runs now uses a value whose tangent it would lose.
 void check_rule_calls(const Context& cx, const Tracer& used);

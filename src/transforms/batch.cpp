@@ -49,9 +49,7 @@ void BatchTrace::bind(const Primitive& p, Operands operands, const ParamsRef& pa
   if (!any) {
     for (Tracer& t : jv::bind(p, plain, params)) out.push_back(put({std::move(t), false}));
   } else if (p.batch_all) {
-    Small<Mapped, 2> results;
-    p.batch_all(*this, p, in, *params, results);
-    for (Mapped& m : results) out.push_back(put_inside(std::move(m)));
+    for (Mapped& m : p.batch_all(*this, p, in, *params)) out.push_back(put_inside(std::move(m)));
   } else {
     out.push_back(put({p.batch(p, in, size, *params), true}));
   }

@@ -44,13 +44,13 @@ class BatchTrace final : public Trace {
 
 // f(operands) -> results, over `in`; what comes out is mapped or not.
 template <class F>
-Small<Mapped, 2> batch(Context& cx, F&& f, std::span<const Mapped> in, int64_t size) {
+Batched batch(Context& cx, F&& f, MappedOperands in, int64_t size) {
   Tracers args;
   for (const Mapped& m : in) args.push_back(m.value);
   Live<BatchTrace> trace(cx, size, home_of(cx, args));
   args.clear();
   for (const Mapped& m : in) args.push_back(m.mapped ? trace->put(m) : m.value);
-  Small<Mapped, 2> out;
+  Batched out;
   for (const Tracer& t : f(Operands(args))) out.push_back(trace->get(t));
   return out;
 }

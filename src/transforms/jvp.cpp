@@ -75,7 +75,8 @@ static Tracer tangent(const Primitive& p, Operands x, Operands dx, Operands y,
 }
 
 void JvpTrace::bind(const Primitive& p, Operands operands, const ParamsRef& params, Tracers& out) {
-  Tracers x, dx, y, dy;
+  Tracers x, dx;
+  Dual d;
   bool any = false;
   for (const Tracer& t : operands) {
     x.push_back(this->x(t));
@@ -87,14 +88,14 @@ void JvpTrace::bind(const Primitive& p, Operands operands, const ParamsRef& para
       if (has_tangent(t)) check_rule_calls(cx, t);
   if (any && p.linearize) {
     operands_ = operands;
-    p.linearize(*this, p, x, dx, *params, y, dy);
+    d = p.linearize(*this, p, x, dx, *params);
   } else {
-    bind_place(x[0].trace(), p, x, *params).bind(p, x, params, y);
-    dy.resize(y.size());
-    if (any && p.differentiable) dy[0] = tangent(p, x, dx, y, params);
+    bind_place(x[0].trace(), p, x, *params).bind(p, x, params, d.y);
+    d.dy.resize(d.y.size());
+    if (any && p.differentiable) d.dy[0] = tangent(p, x, dx, d.y, params);
   }
-  for (size_t i = 0; i < y.size(); ++i)
-    out.push_back(put_inside(std::move(y[i]), std::move(dy[i])));
+  for (size_t i = 0; i < d.y.size(); ++i)
+    out.push_back(put_inside(std::move(d.y[i]), std::move(d.dy[i])));
 }
 
 }  // namespace jv

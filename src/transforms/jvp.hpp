@@ -92,7 +92,6 @@ class Retracing {
   int before_;
 };
 
-using Flags = Small<bool, 8>;
 Flags nonzero(Operands t);
 
 struct Linearized {
@@ -128,20 +127,21 @@ Linearized linearize(Context& cx, F&& f, Operands x, std::span<const bool> pertu
   return r;
 }
 
-// f at x along dx (null: zero), in forward mode.
-struct Dual {
-  Tracers y, dy;  // dy: null where zero
-};
+// f at x along dx (null: zero), by this trace.
+template <class F>
+Dual push(JvpTrace& trace, F&& f, Operands x, Operands dx) {
+  Tracers args;
+  for (size_t i = 0; i < x.size(); ++i) args.push_back(dx[i] ? trace.put(x[i], dx[i]) : x[i]);
+  Dual d;
+  for (const Tracer& t : f(Operands(args))) d.y.push_back(trace.x(t)), d.dy.push_back(trace.dx(t));
+  return d;
+}
+
+// The same in forward mode, by a trace of its own.
 template <class F>
 Dual jvp(Context& cx, F&& f, Operands x, Operands dx, const char* verb = "jvp") {
-  Trace& home = home_of(cx, x);
-  Live<JvpTrace> trace(cx, nullptr, home, verb);
-  Tracers args;
-  for (size_t i = 0; i < x.size(); ++i) args.push_back(dx[i] ? trace->put(x[i], dx[i]) : x[i]);
-  Dual r;
-  for (const Tracer& t : f(Operands(args)))
-    r.y.push_back(trace->x(t)), r.dy.push_back(trace->dx(t));
-  return r;
+  Live<JvpTrace> trace(cx, nullptr, home_of(cx, x), verb);
+  return push(*trace, f, x, dx);
 }
 
 }  // namespace jv

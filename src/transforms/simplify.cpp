@@ -27,8 +27,8 @@ bool any_used(const Eqn& e, const Marks& vars) {
   return false;
 }
 
-Small<bool, 4> used_results(const Eqn& e, const Marks& vars) {
-  return Small<bool, 4>(vars.begin() + e.first_result, vars.begin() + e.first_result + e.n_results);
+Flags used_results(const Eqn& e, const Marks& vars) {
+  return Flags(vars.begin() + e.first_result, vars.begin() + e.first_result + e.n_results);
 }
 
 // `inner`: what is dead inside equations that hold jaxprs is found too, and taken out.
@@ -279,7 +279,7 @@ JaxprRef simplify(const JaxprRef& j) {
 
 // Simplifies, and drops the inputs that are not used then, except those that `keep` says.
 template <class Keep>
-static JaxprRef simplify_and_drop(const Jaxpr& j, Small<bool, 4>& kept, Keep keep) {
+static JaxprRef simplify_and_drop(const Jaxpr& j, Flags& kept, Keep keep) {
   Ref<Jaxpr> r = simplified(j);
   Marks used = find_used(*r);
   std::vector<Var> inputs;
@@ -300,15 +300,15 @@ static Ref<Jaxpr> with_outputs(const Jaxpr& j, std::span<const bool> used) {
   return part;
 }
 
-JaxprRef prune(const Jaxpr& j, std::span<const bool> used, Small<bool, 4>& inputs) {
-  Small<bool, 4> keep = std::move(inputs);
+JaxprRef prune(const Jaxpr& j, std::span<const bool> used, Flags& inputs) {
+  Flags keep = std::move(inputs);
   inputs = {};
   return simplify_and_drop(*with_outputs(j, used), inputs,
                            [&](size_t i) { return i < keep.size() && keep[i]; });
 }
 
-Small<bool, 4> needed_inputs(const Jaxpr& j, std::span<const bool> used) {
-  Small<bool, 4> needed;
+Flags needed_inputs(const Jaxpr& j, std::span<const bool> used) {
+  Flags needed;
   simplify_and_drop(*with_outputs(j, used), needed, [](size_t) { return false; });
   return needed;
 }
@@ -332,7 +332,7 @@ JaxprRef silent(const Jaxpr& j) {
 }
 
 void simplify_linear(Linearized& l) {
-  Small<bool, 4> kept;
+  Flags kept;
   Tracers residuals;
   size_t n = l.residuals.size();
   l.linear = simplify_and_drop(*l.linear, kept, [&](size_t i) { return i >= n; });

@@ -10,9 +10,9 @@ JaxprRef simplify(const JaxprRef& j);
 
 // The jaxpr with only the outputs that `used` marks, simplified, and without inputs that these do
 // not need. `inputs`: those kept; the ones that it marks already (if it is not empty) are.
-JaxprRef prune(const Jaxpr& j, std::span<const bool> used, Small<bool, 4>& inputs);
+JaxprRef prune(const Jaxpr& j, std::span<const bool> used, Flags& inputs);
 // The inputs that those outputs need, effects included.
-Small<bool, 4> needed_inputs(const Jaxpr& j, std::span<const bool> used);
+Flags needed_inputs(const Jaxpr& j, std::span<const bool> used);
 
 // Without the equations that do nothing but have an effect, those of jaxprs inside equations too:
 // for what computes values again. What is left with effects gives results that nothing else can.

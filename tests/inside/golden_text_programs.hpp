@@ -26,11 +26,10 @@ class Softplus final : public jv::CustomRule {
     jv::Tracer slope = logistic(residuals.leaves[0]);
     return {cts[0] ? cts[0] * slope : jv::Tracer()};
   }
-  void jvp(jv::Context& cx, jv::Operands x, jv::Operands dx, jv::Tracers& y,
-           jv::Tracers& dy) const override {
-    y = primal(cx, x);
+  jv::Dual jvp(jv::Context& cx, jv::Operands x, jv::Operands dx) const override {
+    jv::Tracers y = primal(cx, x);
     jv::Tracer slope = logistic(x[0]);
-    dy = {dx[0] ? dx[0] * slope : jv::Tracer()};
+    return {y, {dx[0] ? dx[0] * slope : jv::Tracer()}};
   }
 
  private:

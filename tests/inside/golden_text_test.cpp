@@ -52,12 +52,6 @@ std::string places(const char* what, const Flags& flags) {
   return text;
 }
 
-Avals in_avals(const jv::Jaxpr& j) {
-  Avals avals;
-  for (jv::Var v : j.invars) avals.push_back(j.vars[v]);
-  return avals;
-}
-
 Tracers present(Operands t) {
   Tracers some;
   for (const Tracer& x : t)
