@@ -87,8 +87,11 @@ jaxvjp_function* jaxvjp_hessian(jaxvjp_context* cx, jaxvjp_function* f,
 jaxvjp_function* jaxvjp_jit(jaxvjp_context* cx, jaxvjp_function* f,
                             const jaxvjp_jit_options* options) {
   return guard(cx, "jit", no_function, [&](View& view) {
-    check_flags(read_options(options, "jit").flags, 0, "jit");
-    return keep(view, jit(FunctionRef(&function(view, f, "the function"))));
+    jaxvjp_jit_options o = read_options(options, "jit");
+    check_flags(o.flags, 0, "jit");
+    auto places = ints(o.static_args, o.n_static_args, "static_args");
+    return keep(
+        view, jit(FunctionRef(&function(view, f, "the function")), {places.begin(), places.end()}));
   });
 }
 

@@ -403,12 +403,16 @@ typedef struct jaxvjp_vmap_options {
 
 typedef struct jaxvjp_jit_options {
   size_t struct_size;
+  const int64_t *static_args; /* arguments whose numbers become part of the program; negative ones count from the last */
+  size_t n_static_args;
   int32_t flags; /* must be 0 */
 } jaxvjp_jit_options;
 
 /* f, recorded once for each structure, shapes and dtypes of its arguments, simplified, and run as a program from then on.
  * Its callback does not run again: what it does besides operations happens once. Inside it its arguments, and what is
- * computed, have no numbers. */
+ * computed, have no numbers. Those of static arguments have, so that the callback may branch on them and read them; it is
+ * recorded once more for other numbers (compared byte by byte: they should be few). One that is mapped or differentiated is
+ * CONCRETE, one that there is not INVALID_ARGUMENT. */
 JAXVJP_API(jaxvjp_function *) jaxvjp_jit(jaxvjp_context *cx, jaxvjp_function *f, const jaxvjp_jit_options *options);
 /* The gradient: of the structure, shapes and dtypes of the argument. f's output is one floating array of rank 0 (NOT_SCALAR,
  * OUT_DTYPE), the arguments asked for are floating (IN_DTYPE); INVALID_ARGUMENT for an argnum that there is not. */

@@ -277,13 +277,7 @@ CacheKey grad_words(char kind, const GradOptions& o) {
 }
 
 std::vector<size_t> chosen_arguments(const GradOptions& options, const std::string& who, size_t n) {
-  std::vector<size_t> chosen;
-  for (int64_t a : options.argnums.empty() ? std::vector<int64_t>{0} : options.argnums) {
-    if (a < -int64_t(n) || a >= int64_t(n))
-      fail(Code::invalid_argument, who, ": argnum ", a, " is out of range for ", n, " arguments");
-    chosen.push_back(size_t(a < 0 ? a + int64_t(n) : a));
-  }
-  return chosen;
+  return arguments_at(options.argnums.empty() ? std::vector<int64_t>{0} : options.argnums, who, n);
 }
 
 }  // namespace jv

@@ -1,6 +1,7 @@
 #include "api/function.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "control/call.hpp"
 #include "primitives/ops.hpp"
@@ -155,14 +156,26 @@ Tracers call_flat(View& cx, Function& f, std::span<const Tree> trees, Operands l
   return flat;
 }
 
+std::vector<size_t> arguments_at(std::span<const int64_t> places, const std::string& who,
+                                 size_t n) {
+  std::vector<size_t> chosen;
+  for (int64_t a : places) {
+    if (a < -int64_t(n) || a >= int64_t(n))
+      fail(Code::invalid_argument, who, ": argnum ", a, " is out of range for ", n, " arguments");
+    chosen.push_back(size_t(a < 0 ? a + int64_t(n) : a));
+  }
+  return chosen;
+}
+
 StagedCall stage_call(View& cx, Function& f, std::span<const Tree> trees,
-                      std::span<const Aval> leaves, const char* verb) {
+                      std::span<const Aval> leaves, const char* verb, Operands fixed) {
   StagedCall r;
   Live<StageTrace> trace(cx.root(), verb);
   View view(cx, &*trace);
   view.rule = cx.rule;
   Tracers args;
-  for (Aval aval : leaves) args.push_back(trace->input(aval));
+  for (size_t i = 0; i < leaves.size(); ++i)
+    args.push_back(i < fixed.size() && fixed[i] ? fixed[i] : trace->input(leaves[i]));
   r.closed = trace->close(call_flat(view, f, trees, args, r.out));
   return r;
 }
@@ -186,6 +199,12 @@ void describe_tree(const TreeDef& tree, CacheKey& key) {
   key.push_back(opaque ? reinterpret_cast<uintptr_t>(opaque->pointer) : 0);
 }
 
+void describe_numbers(const Array& a, CacheKey& key) {
+  size_t bytes = a.aval()->bytes(), first = key.size();
+  key.resize(first + (bytes + 7) / 8);
+  if (bytes) std::memcpy(key.data() + first, a.data(), bytes);
+}
+
 bool may_cache(const TreeDef& tree) {  // a derived or linear function has no name that outlives it
   if (!tree.has_object) return true;
   auto* function = dynamic_cast<const Function*>(tree.object.get());
@@ -203,10 +222,20 @@ bool holds_function(const TreeDef& tree) {
                      [](const Tree& t) { return holds_function(*t); });
 }
 
+// The leaves that stay inputs of the program, and the others.
+struct StaticLeaves {
+  Tracers inputs;
+  Tracers fixed;  // null: an input
+};
+
 class Jit final : public DerivedFunction {
  public:
-  explicit Jit(FunctionRef f) : DerivedFunction(std::move(f), {uint64_t('j')}) {
+  Jit(FunctionRef f, const std::vector<int64_t>& static_args)
+      : DerivedFunction(std::move(f), words(static_args)), static_(static_args) {
     inner->describe(stack_);
+    if (static_.empty()) return;
+    stack_.push_back(uint64_t('s'));
+    for (int64_t a : static_) stack_.push_back(uint64_t(a));
   }
 
   ValueRef apply(View& cx, Args args) override {
@@ -218,25 +247,52 @@ class Jit final : public DerivedFunction {
       cacheable = cacheable && may_cache(*tree);
     }
     for (const Tracer& t : flat.leaves) key.push_back(reinterpret_cast<uintptr_t>(t.aval()));
+    StaticLeaves leaves = divide(flat);
+    for (const Tracer& t : leaves.fixed)
+      if (t) describe_numbers(t.array(), key);
     ProgramCache& cache = programs();
     Ref<const Program> program = cacheable ? cache.find(key) : nullptr;
-    if (program) return run(cx, *program, flat.leaves);
+    if (program) return run(cx, *program, leaves.inputs);
     Tracers captured;
-    program = compile(cx, flat, captured);
+    program = compile(cx, flat, leaves.fixed, captured);
     bool closed = std::all_of(captured.begin(), captured.end(),
                               [](const Tracer& t) { return t.is_concrete(); });
-    if (!closed) return run(cx, *program, captured, flat.leaves);
+    if (!closed) return run(cx, *program, captured, leaves.inputs);
     if (cacheable && !(program->out && holds_function(*program->out)))
       program = cache.insert(std::move(key), program);
-    return run(cx, *program, flat.leaves);
+    return run(cx, *program, leaves.inputs);
   }
 
  private:
   const char* verb() const override { return "jit"; }
 
-  Ref<const Program> compile(View& cx, const FlatArgs& flat, Tracers& captured) {
+  static CacheKey words(const std::vector<int64_t>& static_args) {
+    CacheKey key{uint64_t('j')};
+    if (!static_args.empty()) key.push_back(static_args.size());
+    for (int64_t a : static_args) key.push_back(uint64_t(a));
+    return key;
+  }
+
+  StaticLeaves divide(const FlatArgs& flat) const {
+    if (static_.empty()) return {flat.leaves, {}};
+    StaticLeaves r;
+    auto chosen = arguments_at(static_, "jit of " + name(), flat.trees.size());
+    for (size_t i = 0, leaf = 0; i < flat.trees.size(); ++i)
+      for (size_t k = 0; k < flat.trees[i]->n_leaves; ++k, ++leaf) {
+        const Tracer& t = flat.leaves[leaf];
+        bool fixed = std::count(chosen.begin(), chosen.end(), i) > 0;
+        if (fixed && !t.is_concrete())
+          fail(Code::concrete, name(), ": static ", argument(i), " has no numbers in ",
+               t.trace().verb(), "; its numbers become part of the program");
+        r.fixed.push_back(fixed ? t : Tracer());
+        if (!fixed) r.inputs.push_back(t);
+      }
+    return r;
+  }
+
+  Ref<const Program> compile(View& cx, const FlatArgs& flat, Operands fixed, Tracers& captured) {
     auto program = make_ref<Program>();
-    StagedCall staged = stage_call(cx, *inner, flat.trees, avals_of(flat.leaves), "jit");
+    StagedCall staged = stage_call(cx, *inner, flat.trees, avals_of(flat.leaves), "jit", fixed);
     cx.session().counters.compiles.fetch_add(1, std::memory_order_relaxed);
     captured = std::move(staged.closed.captured);
     program->jaxpr = simplify(staged.closed.jaxpr);
@@ -261,11 +317,14 @@ class Jit final : public DerivedFunction {
     return unflatten_all(cx.session(), program.out, out);
   }
 
+  std::vector<int64_t> static_;
   CacheKey stack_;
 };
 
 }  // namespace
 
-FunctionRef jit(FunctionRef f) { return make_ref<Jit>(std::move(f)); }
+FunctionRef jit(FunctionRef f, const std::vector<int64_t>& static_args) {
+  return make_ref<Jit>(std::move(f), static_args);
+}
 
 }  // namespace jv

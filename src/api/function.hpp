@@ -128,7 +128,8 @@ using CallFn = int32_t (*)(jaxvjp_context*, void* user, jaxvjp_value* const* arg
                            jaxvjp_value** out);
 FunctionRef callback_function(View& cx, std::string name, CallFn callback, void* user,
                               void (*destroy)(void*));
-FunctionRef jit(FunctionRef f);
+// The numbers of static arguments become part of the program.
+FunctionRef jit(FunctionRef f, const std::vector<int64_t>& static_args = {});
 
 // A jaxpr with the structures of what it was made from.
 class TypedJaxpr final : public Handle {
@@ -158,13 +159,16 @@ inline ValueRef written(jaxvjp_value* v) { return ValueRef(unwrap(v)); }
 // thrown with a note.
 void run_callback(View& cx, StageTrace* staging, struct RuleFrame* rule, const std::string& what,
                   const std::function<int32_t(View&)>& run);
-// A staged call of f on inputs of these types.
+// A staged call of f on inputs of these types. `fixed`: values of leaves that are no inputs; null:
+// it is one.
 struct StagedCall {
   StageTrace::Closed closed;
   Tree out;
 };
 StagedCall stage_call(View& cx, Function& f, std::span<const Tree> trees,
-                      std::span<const Aval> leaves, const char* verb);
+                      std::span<const Aval> leaves, const char* verb, Operands fixed = {});
+// Places of arguments, of which negative ones count from the last; INVALID_ARGUMENT beyond n.
+std::vector<size_t> arguments_at(std::span<const int64_t> places, const std::string& who, size_t n);
 
 // Flattened arguments.
 struct FlatArgs {

@@ -180,7 +180,9 @@ TEST(BadInput, transformations) {
        [](auto cx) { return with(jaxvjp_grad, cx, sine(cx), {}, 1 << 20); }},
       {"unknown flag of jit", JAXVJP_INVALID_ARGUMENT,
        [](auto cx) {
-         const jaxvjp_jit_options options = {sizeof options, 1};
+         jaxvjp_jit_options options{};
+         options.struct_size = sizeof options;
+         options.flags = 1;
          return jaxvjp_jit(cx, sine(cx), &options);
        }},
       {"struct_size 0", JAXVJP_INVALID_ARGUMENT,

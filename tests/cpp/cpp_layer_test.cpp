@@ -257,6 +257,7 @@ TEST(CppFunctions, are_transformed) {
   EXPECT_EQ(jacrev(f)(x, y).to_vector<double>(), (Doubles{6, 16}));
   EXPECT_EQ(hessian(f)(x, y).to_vector<double>(), (Doubles{6, 0, 0, 8}));
   EXPECT_EQ(jit(f)(x, y).item(), 19);
+  EXPECT_EQ(jit(f, {1})(x, y).item(), 19);
   const Function product(cx, "product", [](Value a, Value b) { return a * b; });
   EXPECT_EQ(vmap(product, {{0, JAXVJP_AXIS_NONE}})(x, cx.f64(2)).to_vector<double>(),
             (Doubles{2, 4}));

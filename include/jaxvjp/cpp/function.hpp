@@ -116,8 +116,15 @@ inline Function vmap(const Function &f, const VmapOptions &options = {}) {
   o.axis_size = options.axis_size;
   return Function::take(f.context(), jaxvjp_vmap(f.context().c(), f.c(), &o));
 }
-// f, recorded once for each structure, shapes and dtypes of its arguments, and run as a program from then on.
-inline Function jit(const Function &f) { return Function::take(f.context(), jaxvjp_jit(f.context().c(), f.c(), nullptr)); }
+// f, recorded once for each structure, shapes and dtypes of its arguments, and run as a program from then on. The numbers of
+// static arguments become part of the program.
+inline Function jit(const Function &f, const Ints &static_args = {}) {
+  jaxvjp_jit_options o{};
+  o.struct_size = sizeof o;
+  o.static_args = static_args.empty() ? nullptr : static_args.data();
+  o.n_static_args = static_args.size();
+  return Function::take(f.context(), jaxvjp_jit(f.context().c(), f.c(), &o));
+}
 
 // f's value, and its derivative in the direction of the tangents.
 inline std::pair<Value, Value> jvp(const Function &f, const Values &primals, const Values &tangents) {
