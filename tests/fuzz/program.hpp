@@ -7,6 +7,7 @@
 
 #include "../inside/support.hpp"
 #include "core/error.hpp"
+#include "text/encode.hpp"
 #include "text/print.hpp"
 #include "trace/trace.hpp"
 
