@@ -23,7 +23,7 @@ StageTrace::Closed simplified(StageTrace::Closed c);
 void check_same(const char* who, const char* what, const Tree& want, std::span<const Aval> wanted,
                 const Tree& got, Operands leaves);
 
-// The same, naming the function that the user called.
+// f(), with a note on errors that pass: the function that the user called.
 template <class F>
 auto noted_in(const char* who, F&& f) {
   return noted(f, "in ", who);

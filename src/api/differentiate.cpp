@@ -154,13 +154,16 @@ void check_reverse(const LinearizedCall& l) {
   check_transposable(*l.flat.linear, known);
 }
 
-ValueRef linearized(View& cx, Function& f, Args args, const char* verb, FunctionRef& linear) {
-  bool pullback = verb == std::string_view("vjp");
-  LinearizedCall l = linearize_call(cx, f, args, Flags(args.size(), true), verb);
-  simplify_linear(l.flat);  // it is kept, and may be called often
-  if (pullback) check_reverse(l);
-  linear = linear_function(cx, structure_of(f, l, pullback), l.flat.residuals);
-  return unflatten_all(cx.session(), l.out, l.flat.out);
+ValueRef linearized(View& cx, Function& f, Args args, bool pullback, FunctionRef& linear) {
+  const char* verb = pullback ? "vjp" : "linearize";
+  auto run = [&] {
+    LinearizedCall l = linearize_call(cx, f, args, Flags(args.size(), true), verb);
+    simplify_linear(l.flat);  // it is kept, and may be called often
+    if (pullback) check_reverse(l);
+    linear = linear_function(cx, structure_of(f, l, pullback), l.flat.residuals);
+    return unflatten_all(cx.session(), l.out, l.flat.out);
+  };
+  return noted(run, "in ", verb, " of ", f.name());
 }
 
 }  // namespace
@@ -174,11 +177,10 @@ int64_t residual_source(const Function& f, size_t i) {
 }
 
 ValueRef vjp(View& cx, Function& f, Args args, FunctionRef& pullback) {
-  return noted([&] { return linearized(cx, f, args, "vjp", pullback); }, "in vjp of ", f.name());
+  return linearized(cx, f, args, true, pullback);
 }
 ValueRef linearize(View& cx, Function& f, Args args, FunctionRef& linear) {
-  return noted([&] { return linearized(cx, f, args, "linearize", linear); }, "in linearize of ",
-               f.name());
+  return linearized(cx, f, args, false, linear);
 }
 
 FunctionRef linear_map(View& cx, std::string name, const Linearized& l, const Tree& tree,

@@ -222,20 +222,13 @@ bool holds_function(const TreeDef& tree) {
                      [](const Tree& t) { return holds_function(*t); });
 }
 
-// The leaves that stay inputs of the program, and the others.
-struct StaticLeaves {
-  Tracers inputs;
-  Tracers fixed;  // null: an input
-};
-
 class Jit final : public DerivedFunction {
  public:
   Jit(FunctionRef f, const std::vector<int64_t>& static_args)
-      : DerivedFunction(std::move(f), words(static_args)), static_(static_args) {
+      : DerivedFunction(std::move(f), words('j', static_args)), static_(static_args) {
     inner->describe(stack_);
-    if (static_.empty()) return;
-    stack_.push_back(uint64_t('s'));
-    for (int64_t a : static_) stack_.push_back(uint64_t(a));
+    CacheKey own = words('s', static_args);
+    if (!static_.empty()) stack_.insert(stack_.end(), own.begin(), own.end());
   }
 
   ValueRef apply(View& cx, Args args) override {
@@ -247,35 +240,39 @@ class Jit final : public DerivedFunction {
       cacheable = cacheable && may_cache(*tree);
     }
     for (const Tracer& t : flat.leaves) key.push_back(reinterpret_cast<uintptr_t>(t.aval()));
-    StaticLeaves leaves = divide(flat);
-    for (const Tracer& t : leaves.fixed)
-      if (t) describe_numbers(t.array(), key);
+    Tracers fixed = fixed_leaves(flat), rest;
+    for (size_t i = 0; i < fixed.size(); ++i)
+      if (fixed[i]) describe_numbers(fixed[i].array(), key);
+      else rest.push_back(flat.leaves[i]);
+    Operands inputs = fixed.empty() ? Operands(flat.leaves) : Operands(rest);
     ProgramCache& cache = programs();
     Ref<const Program> program = cacheable ? cache.find(key) : nullptr;
-    if (program) return run(cx, *program, leaves.inputs);
+    if (program) return run(cx, *program, inputs);
     Tracers captured;
-    program = compile(cx, flat, leaves.fixed, captured);
+    program = compile(cx, flat, fixed, captured);
     bool closed = std::all_of(captured.begin(), captured.end(),
                               [](const Tracer& t) { return t.is_concrete(); });
-    if (!closed) return run(cx, *program, captured, leaves.inputs);
+    if (!closed) return run(cx, *program, captured, inputs);
     if (cacheable && !(program->out && holds_function(*program->out)))
       program = cache.insert(std::move(key), program);
-    return run(cx, *program, leaves.inputs);
+    return run(cx, *program, inputs);
   }
 
  private:
   const char* verb() const override { return "jit"; }
 
-  static CacheKey words(const std::vector<int64_t>& static_args) {
-    CacheKey key{uint64_t('j')};
+  static CacheKey words(char kind, const std::vector<int64_t>& static_args) {
+    CacheKey key{uint64_t(kind)};
     if (!static_args.empty()) key.push_back(static_args.size());
     for (int64_t a : static_args) key.push_back(uint64_t(a));
     return key;
   }
 
-  StaticLeaves divide(const FlatArgs& flat) const {
-    if (static_.empty()) return {flat.leaves, {}};
-    StaticLeaves r;
+  // The numbers of static arguments among the leaves, null where a leaf is an input; empty: all
+  // are.
+  Tracers fixed_leaves(const FlatArgs& flat) const {
+    if (static_.empty()) return {};
+    Tracers all;
     auto chosen = arguments_at(static_, "jit of " + name(), flat.trees.size());
     for (size_t i = 0, leaf = 0; i < flat.trees.size(); ++i)
       for (size_t k = 0; k < flat.trees[i]->n_leaves; ++k, ++leaf) {
@@ -284,10 +281,9 @@ class Jit final : public DerivedFunction {
         if (fixed && !t.is_concrete())
           fail(Code::concrete, name(), ": static ", argument(i), " has no numbers in ",
                t.trace().verb(), "; its numbers become part of the program");
-        r.fixed.push_back(fixed ? t : Tracer());
-        if (!fixed) r.inputs.push_back(t);
+        all.push_back(fixed ? t : Tracer());
       }
-    return r;
+    return all;
   }
 
   Ref<const Program> compile(View& cx, const FlatArgs& flat, Operands fixed, Tracers& captured) {

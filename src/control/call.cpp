@@ -37,15 +37,17 @@ Tracers call_again(Context& cx, const Primitive& p, const Params& params,
                  with_param(cx.session(), params, "jaxpr", Object(f.jaxpr)));
 }
 
+void check_call(const char* name, std::span<const Aval> wanted, std::span<const Aval> in) {
+  if (in.size() != wanted.size())
+    fail(Code::invalid_argument, name, ": takes ", wanted.size(), " operands, got ", in.size());
+  for (size_t i = 0; i < in.size(); ++i)
+    if (in[i] != wanted[i])
+      fail(in[i]->dtype == wanted[i]->dtype ? Code::shape : Code::dtype, name, ": operand ", i,
+           " is ", to_string(in[i]), ", expected ", to_string(wanted[i]));
+}
+
 void check_call(const char* name, const Jaxpr& j, std::span<const Aval> in) {
-  if (in.size() != j.invars.size())
-    fail(Code::invalid_argument, name, ": takes ", j.invars.size(), " operands, got ", in.size());
-  for (size_t i = 0; i < in.size(); ++i) {
-    Aval want = j.vars[j.invars[i]];
-    if (in[i] != want)
-      fail(in[i]->dtype == want->dtype ? Code::shape : Code::dtype, name, ": operand ", i, " is ",
-           to_string(in[i]), ", expected ", to_string(want));
-  }
+  check_call(name, in_avals(j), in);
 }
 
 void call_aval(Session&, std::span<const Aval> in, const Params& params, Avals& out) {

@@ -18,8 +18,10 @@ Pruned call_dce(Session& session, const Params& params, std::span<const bool> us
 Tracers call_again(Context& cx, const Primitive& p, const Params& params,
                    const StageTrace::Closed& f, Operands args);
 
-// Operands of other number or types than the inputs of the jaxpr that an equation holds: an Error.
+// Operands of other number or types than the inputs of the jaxpr that an equation holds, or than
+// these: an Error.
 void check_call(const char* name, const Jaxpr& j, std::span<const Aval> in);
+void check_call(const char* name, std::span<const Aval> wanted, std::span<const Aval> in);
 Avals avals_of(Operands t);
 // Types of a jaxpr's inputs and results.
 Avals in_avals(const Jaxpr& j);

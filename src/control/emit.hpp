@@ -10,8 +10,8 @@ struct Emission {
   std::string rule, name;
   Tree tree;
   Tracers leaves;
-  Avals types =
-      {};  // the leaves' types, which `add` fills in: their trace may end before they are asked
+  // Of the leaves, whose trace may end before they are asked; `add` fills them in.
+  Avals types = {};
 };
 
 // What is emitted while one linear jaxpr is transposed. Context::emissions is where it goes.

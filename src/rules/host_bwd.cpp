@@ -23,8 +23,7 @@ struct Backward : HostParams {
     Avals all{state_aval(session), mark_aval(session)};
     if (saves_inputs) all.append(in);
     if (saves_outputs) all.append(out);
-    for (Aval aval : out)
-      if (aval->is_float()) all.push_back(aval);
+    all.append(pick(out, floats(out)));
     return all;
   }
 
@@ -35,13 +34,10 @@ struct Backward : HostParams {
 void host_bwd_aval(Session& session, std::span<const Aval> in, const Params& params, Avals& out) {
   Backward b(session, params);
   b.check("host_bwd", in);
-  Avals wanted = b.operands(session);
-  if (in.size() != wanted.size())
-    fail(Code::invalid_argument, "host_bwd: takes ", wanted.size(), " operands, got ", in.size());
+  Avals elements(in);
   for (size_t i = 0; i < in.size(); ++i)
-    if (Aval got = b.mapped[i] ? element_of(session, in[i]) : in[i]; got != wanted[i])
-      fail(got->dtype == wanted[i]->dtype ? Code::shape : Code::dtype, "host_bwd: operand ", i,
-           " is ", to_string(got), ", expected ", to_string(wanted[i]));
+    if (b.mapped[i]) elements[i] = element_of(session, in[i]);
+  check_call("host_bwd", b.operands(session), elements);
   for (Aval aval : b.in)
     if (aval->is_float()) out.push_back(b.whole(session, aval));
 }
