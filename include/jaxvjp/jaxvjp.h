@@ -806,15 +806,17 @@ enum {
  * is_needed no more. A rule that looks at numbers cannot be frozen: CONCRETE, with its name. What fwd keeps besides arrays
  * is built into bwd. Host functions are saved by name, and so is a rule that is known by name alone (of a parsed program).
  * Rules for vmap (custom_vmap) are left out, and vmap of what is loaded is NO_RULE where they are not given; what bwd emits
- * is left out. INVALID_ARGUMENT where the program holds a probe, half of a derivative (of jaxvjp_linearize), a solver
- * whose equation calls a custom_vjp rule or host function, or the state of a host function (of a pullback), or a rule uses a
- * value of an enclosing trace. */
+ * is left out. Of a derivative that is half done (a function of jaxvjp_linearize, a solver's equation) the program keeps what
+ * its bwds and jvp rules do. INVALID_ARGUMENT where the program holds a probe, or the state of a host function (of a pullback,
+ * of jaxvjp_linearize), or a rule uses a value of an enclosing trace. */
 JAXVJP_API(const void *) jaxvjp_save(jaxvjp_context *cx, jaxvjp_jaxpr *j, int32_t flags, size_t *bytes);
 /* The program that jaxvjp_save wrote, as bytes or as text. `functions` stand in for the rules of their names: custom_vjp or
  * custom_jvp functions, with all that they are, for calls of the same kind; and they are the host functions and rules for
- * vmap that the program calls. Names that it does not call are ignored. What is saved by name and not given is UNLINKED, with the names. The bytes may come from anywhere and are
- * checked: PARSE; NOT_FOUND for an operation that this library has not; ABI_MISMATCH for a later version of the format.
- * INVALID_ARGUMENT for two functions of one name, or one that cannot stand in. */
+ * vmap that the program calls. What was differentiated before it was saved, as the equation of a solver is, keeps the rules
+ * that it had. Names that the program does not call are ignored. What is saved by name and not given is UNLINKED, with the
+ * names. The bytes may come from anywhere and are checked: PARSE; NOT_FOUND for an operation that this library has not;
+ * ABI_MISMATCH for a later version of the format. INVALID_ARGUMENT for two functions of one name, or one that cannot stand
+ * in. */
 JAXVJP_API(jaxvjp_jaxpr *)
 jaxvjp_load(jaxvjp_context *cx, const void *data, size_t bytes, jaxvjp_function *const *functions, size_t n);
 /* A function with the rule that three programs are, for instance text that JAX printed: primal(args) -> outs; fwd(args) ->

@@ -46,7 +46,7 @@ class CallEditor {
       if (object_of(*e.params)) any |= edit_(*j, e, values);
       if (!any) continue;
       if (!changed) changed = make_ref<Jaxpr>(*j);
-      fresh.push_back(j->session->params().make(*e.params->signature, std::move(values)));
+      fresh.push_back(j->session->params().make(e.primitive->sig, std::move(values)));
       e.params = fresh.back().get();
       changed->eqns[k] = e;
     }

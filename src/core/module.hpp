@@ -58,9 +58,9 @@ struct Module final : RefCounted {
 using ModuleRef = Ref<const Module>;
 
 // The jaxpr with other callees: edit(j, equation, values) is called for each equation that has a
-// parameter of kind object, and may change its parameters' values and which operands it has. It
-// says whether it did. Bodies
-// come before the equations that hold them; one that is shared stays shared.
+// parameter of kind object, and may change its primitive, its parameters' values and which operands
+// it has. It says whether it did. Bodies come before the equations that hold them; one that is
+// shared stays shared.
 using EditCall = std::function<bool(const Jaxpr&, Eqn&, std::vector<Param>&)>;
 JaxprRef edit_calls(const JaxprRef& j, const EditCall& edit);
 // How many operands of a call lead it: those that its primal captured.

@@ -17,6 +17,7 @@ extern const Primitive convert_element_type_p;
 extern const Primitive cos_p;
 extern const Primitive custom_jvp_call_p;
 extern const Primitive custom_lin_p;
+extern const Primitive custom_lin_jaxprs_p;
 extern const Primitive custom_linear_solve_p;
 extern const Primitive custom_vjp_call_p;
 extern const Primitive custom_vmap_call_p;

@@ -21,6 +21,7 @@ static constexpr const Primitive* table[] = {
     &cos_p,
     &custom_jvp_call_p,
     &custom_lin_p,
+    &custom_lin_jaxprs_p,
     &custom_linear_solve_p,
     &custom_vjp_call_p,
     &custom_vmap_call_p,

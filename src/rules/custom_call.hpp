@@ -2,6 +2,8 @@
 // it is recorded, the primal as a jaxpr. What that captured leads the operands (num_consts of
 // them).
 #pragma once
+#include <functional>
+
 #include "control/call.hpp"
 #include "rules/rule.hpp"
 
@@ -25,5 +27,13 @@ Tracers bind_batched(BatchTrace& t, const Primitive& p, const Ref<const CallRule
 void refuse_consts(const JvpTrace& t, const Params& params, Operands dx);
 // What a rule's function returned, as values below the trace that differentiates its call.
 void below(const JvpTrace& t, Tracers& values, std::string_view rule, const char* function);
+
+// Records one function of a rule for inputs of these types.
+using RecordFunction =
+    std::function<JaxprRef(std::span<const Aval> in, const std::string& rule, const char* function,
+                           const std::function<Tracers(Operands)>& f)>;
+// custom_lin holds what fwd kept, which no module can say: the equation becomes custom_lin_jaxprs.
+void freeze_custom_lin(Context& cx, const Jaxpr& j, Eqn& e, std::vector<Param>& values,
+                       const RecordFunction& record);
 
 }  // namespace jv

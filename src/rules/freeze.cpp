@@ -1,6 +1,10 @@
 // Rules as jaxprs: each function of a rule is recorded for the types of its calls. What it calls is
 // recorded in turn, until the table has all.
+#include <functional>
+
 #include "control/flow.hpp"
+#include "primitives/ops.hpp"
+#include "rules/custom_call.hpp"
 #include "rules/module.hpp"
 
 namespace jv {
@@ -30,6 +34,10 @@ class Freezer {
   // The jaxpr with places in the table where it calls something.
   JaxprRef with_places(const JaxprRef& j) {
     return edit_calls(j, [&](const Jaxpr& at, Eqn& e, std::vector<Param>& values) {
+      if (e.primitive == &custom_lin_p) {
+        freeze_custom_lin(cx_, at, e, values, std::bind_front(&Freezer::record, this));
+        return true;
+      }
       size_t slot = slot_of(at, e);
       const std::string& name = calls_[slot].callee->name();
       for (size_t i = 0; i < values.size(); ++i)
@@ -43,9 +51,7 @@ class Freezer {
     constexpr size_t max_rules = 4096;
     if (!callee_of(*e.params))
       fail(Code::invalid_argument, e.primitive->name,
-           ": what it holds is of this process and cannot be saved: the callback of a probe; a "
-           "derivative that is half done (save the function, and differentiate what is loaded); or "
-           "a rule in the equation of a solver");
+           ": the callback of a probe is of this process and cannot be saved");
     const Callee& callee = *callee_of(*e.params);
     Call call{Ref<const Callee>(&callee), {}, {}};
     for (Atom a : j.operands(e).subspan(n_captured(*e.params))) call.in.push_back(j.aval(a));
@@ -80,16 +86,8 @@ class Freezer {
     r.form = for_vmap || (rule && !rules_) ? Saved::without : call.callee->saved();
     if (rule) r.symbolic_zeros = rule->symbolic_zeros(), r.run_on_zero = rule->run_on_zero();
     if (r.form != Saved::whole) return r;
-    try {
-      if (rule->has_reverse()) freeze_reverse(*rule, call, r);
-      if (rule->has_forward()) freeze_forward(*rule, call, r);
-    } catch (Error& e) {
-      if (e.is(Code::concrete))
-        e.message =
-            r.name + ": its rule cannot be saved, because it looks at numbers: " + e.message;
-      e.notes.push_back("in saving the custom rule " + r.name);
-      throw;
-    }
+    if (rule->has_reverse()) freeze_reverse(*rule, call, r);
+    if (rule->has_forward()) freeze_forward(*rule, call, r);
     return r;
   }
 
@@ -106,7 +104,14 @@ class Freezer {
 
   JaxprRef record(std::span<const Aval> in, const std::string& rule, const char* function,
                   const std::function<Tracers(Operands)>& f) {
-    return with_places(close_over(stage(cx_, in, f, "save"), rule + "'s " + function));
+    try {
+      return with_places(close_over(stage(cx_, in, f, "save"), rule + "'s " + function));
+    } catch (Error& e) {
+      if (e.is(Code::concrete))
+        e.message = rule + ": its rule cannot be saved, because it looks at numbers: " + e.message;
+      e.notes.push_back("in saving the custom rule " + rule);
+      throw;
+    }
   }
 
   // Some of them null: those are not among the results.

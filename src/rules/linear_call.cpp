@@ -77,49 +77,63 @@ void linear_transpose(Context& cx, const Primitive& p, Operands ct, Operands x,
   for (size_t i = 0; i < found.size(); ++i) back.push_back(x[n + i] ? Tracer() : found[i]);
 }
 
-// What is linear is mapped, on both sides; the residuals are as they are.
 Batched linear_batch(BatchTrace& t, const Primitive&, MappedOperands in, const Params& params) {
   size_t n = n_residuals(params);
   Trace& home = home_of(t.cx, values_of(in));
-  Tracers known = values_of(in.subspan(0, n)), linear;
+  LinearPair pair = mapped_pair(t, &function_of(params), transpose_of(params), in.subspan(0, n));
+  Tracers linear;
   for (const Mapped& m : in.subspan(n)) linear.push_back(materialise(m, t.size, home));
-  auto all = [&](const Jaxpr& j) {
-    Flags mapped = mapped_of(in.subspan(0, n));
-    mapped.resize(j.invars.size(), true);
-    return mapped_jaxpr(t, j, mapped);
-  };
-  auto function = all(function_of(params)), transpose = all(transpose_of(params));
-  return each_mapped(linear_call(t.cx, home, function, transpose, known, linear));
+  return each_mapped(
+      linear_call(t.cx, home, pair.function, pair.transpose, values_of(in.subspan(0, n)), linear));
 }
 
 // Neither jaxpr is transposed: the other one is there.
-void check_residuals(const Params& params, std::span<const bool> known) {
-  auto residuals = known.subspan(0, n_residuals(params));
-  if (std::find(residuals.begin(), residuals.end(), false) != residuals.end())
-    fail(Code::no_transpose, "linear_call: is not linear in its residuals");
+void check_linear_call(const Params& params, std::span<const bool> known) {
+  check_residuals("linear_call", known, n_residuals(params));
 }
 
 }  // namespace
 
-// Both jaxprs take what either captured.
+void LinearPair::share_captured(Context& cx, Tracers& residuals) {
+  Tracers known = join(function.captured, transpose.captured, residuals);
+  size_t n_own = residuals.size(), n_f = function.captured.size(), n_t = transpose.captured.size();
+  auto share = [&](StageTrace::Closed& c, size_t first) {
+    if (!c.jaxpr) return;
+    size_t n = c.captured.size();
+    Avals in = avals_of(known), inner = in_avals(*c.jaxpr);
+    in.append(inner.subspan(n + n_own));
+    c = stage(cx, in, [&](Operands a) {
+      return eval_jaxpr(cx, *c.jaxpr, join(a.subspan(first, n), a.subspan(n_f + n_t)));
+    });
+  };
+  share(function, 0);
+  share(transpose, n_f);
+  residuals = known;
+}
+
+LinearPair mapped_pair(BatchTrace& t, const Jaxpr* function, const Jaxpr& transpose,
+                       MappedOperands residuals) {
+  auto all = [&](const Jaxpr& j) {
+    Flags mapped = mapped_of(residuals);
+    mapped.resize(j.invars.size(), true);
+    return mapped_jaxpr(t, j, mapped);
+  };
+  return {function ? all(*function) : StageTrace::Closed{}, all(transpose)};
+}
+
+void check_residuals(const char* name, std::span<const bool> known, size_t n) {
+  auto residuals = known.subspan(0, n);
+  if (std::find(residuals.begin(), residuals.end(), false) != residuals.end())
+    fail(Code::no_transpose, name, ": is not linear in its residuals");
+}
+
 Tracers linear_call(Context& cx, Trace& at, const StageTrace::Closed& function,
                     const StageTrace::Closed& transpose, Operands residuals, Operands linear) {
-  Tracers known = join(function.captured, transpose.captured, residuals);
-  size_t n_f = function.captured.size(), n_t = transpose.captured.size();
-  auto closed = [&](const StageTrace::Closed& c, size_t first, std::span<const Aval> rest) {
-    Avals in = avals_of(known);
-    in.append(rest);
-    return stage(cx, in,
-                 [&](Operands a) {
-                   return eval_jaxpr(
-                       cx, *c.jaxpr,
-                       join(a.subspan(first, c.captured.size()), a.subspan(n_f + n_t)));
-                 })
-        .jaxpr;
-  };
-  JaxprRef f = closed(function, 0, avals_of(linear)),
-           t = closed(transpose, n_f, out_avals(*function.jaxpr));
-  return bind_at(at, linear_call_p, join(known, linear), make_params(cx, f, known.size(), t));
+  LinearPair pair{function, transpose};
+  Tracers known(residuals);
+  pair.share_captured(cx, known);
+  ParamsRef params = make_params(cx, pair.function.jaxpr, known.size(), pair.transpose.jaxpr);
+  return bind_at(at, linear_call_p, join(known, linear), params);
 }
 
 constexpr Primitive linear_call_p = define({
@@ -132,7 +146,7 @@ constexpr Primitive linear_call_p = define({
     .linearize = linear_linearize,
     .transpose_all = linear_transpose,
     .batch_all = linear_batch,
-    .check_transpose = check_residuals,
+    .check_transpose = check_linear_call,
     .internal = true,
 });
 

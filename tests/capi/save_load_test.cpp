@@ -1,25 +1,9 @@
 // Saved programs: what one session wrote, another computes with, differentiates and transforms as
 // the original does. The rules differ from the true derivatives, so that one sees which was used.
-
-#include "../conformance/host.hpp"
-#include "../conformance/loops.hpp"
+#include "saved.hpp"
 
 namespace conformance {
 namespace {
-
-jaxvjp_value* scale(jaxvjp_context* cx, double factor, jaxvjp_value* x) {
-  return jaxvjp_mul(cx, jaxvjp_number(cx, factor), x);
-}
-
-std::string saved(jaxvjp_context* cx, jaxvjp_jaxpr* j, int32_t flags = JAXVJP_SAVE_RULES) {
-  size_t bytes = 0;
-  const void* data = jaxvjp_save(cx, j, flags, &bytes);
-  return data ? std::string(static_cast<const char*>(data), bytes) : std::string();
-}
-jaxvjp_jaxpr* loaded(jaxvjp_context* cx, const std::string& data,
-                     std::vector<jaxvjp_function*> functions = {}) {
-  return jaxvjp_load(cx, data.data(), data.size(), functions.data(), functions.size());
-}
 
 // x^2, ten times whose slope is the rule's: 100 x^... at every order `self` keeps the rule.
 jaxvjp_function* square(jaxvjp_context* cx, Counts* counts, bool self = true) {
@@ -687,25 +671,6 @@ TEST(SaveLoad, what_cannot_stand_in_for_a_rule_for_vmap) {
     EXPECT_TRUE(fails(other, loaded(other, data, {g}), JAXVJP_INVALID_ARGUMENT, {"twofold"}));
 }
 
-TEST(SaveLoad, solvers) {
-  Context cx, other;
-  auto* f = function(cx, "solution", [](auto cx, auto args) {
-    auto* step = function(cx, "step", [](auto cx, auto args) {  // x = cos(p x)
-      return jaxvjp_cos(cx, jaxvjp_mul(cx, args[0], args[1]));
-    });
-    return jaxvjp_fixed_point(cx, step, args[0], num(cx, 0.5), nullptr);
-  });
-  const std::string data = saved(cx, make_jaxpr(cx, f, {spec(cx, {})}));
-  ASSERT_TRUE(no_error(cx));
-  auto* g = jaxvjp_function_of(other, loaded(other, data));
-  for (auto of :
-       {+[](jaxvjp_context*, jaxvjp_function*f) { return f; },
-        +[](jaxvjp_context*cx, jaxvjp_function*f) { return grad(cx, f); },
-        +[](jaxvjp_context*cx, jaxvjp_function*f) { return jaxvjp_hessian(cx, f, nullptr); }})
-    EXPECT_EQ(numbers(other, jaxvjp_call1(other, of(other, g), num(other, 1))),
-              numbers(cx, jaxvjp_call1(cx, of(cx, f), num(cx, 1))));
-}
-
 TEST(FromJaxprs, a_rule_that_is_text) {
   Context cx, there;
   auto* rule = from_texts(cx, sin_text, sin_fwd, sin_bwd);
@@ -805,18 +770,12 @@ TEST(SaveLoad, what_cannot_be_saved) {
   });
   EXPECT_TRUE(fails(cx, jaxvjp_save(cx, jaxvjp_make_jaxpr(cx, apply, args, 2), 0, &bytes),
                     JAXVJP_TREE, {"argument 0"}));
-  jaxvjp_function* linear = nullptr;
-  auto* both = custom_vjp(
-      cx, "both",
-      {.fwd = [](auto cx, auto args) -> Fwd {
-         return {jaxvjp_sin(cx, args[0]), args[0]};
-       },
-       .bwd = [](auto cx, auto res, auto ct, auto slots) { slots[0] = jaxvjp_mul(cx, ct, res); },
-       .forward = JAXVJP_FORWARD_TRANSPOSE_BWD,
-       .counts = &counts});
-  jaxvjp_linearize(cx, both, &args[1], 1, &linear);
-  EXPECT_TRUE(fails(cx, jaxvjp_save(cx, jaxvjp_make_jaxpr(cx, linear, &args[1], 1), 0, &bytes),
-                    JAXVJP_INVALID_ARGUMENT, {"half done"}));
+  auto* probed = function(cx, "probed", [](auto cx, auto args) {
+    return jaxvjp_probe(
+        cx, args[0], [](auto, auto, auto) -> int32_t { return 0; }, nullptr, nullptr);
+  });
+  EXPECT_TRUE(fails(cx, jaxvjp_save(cx, jaxvjp_make_jaxpr(cx, probed, &args[1], 1), 0, &bytes),
+                    JAXVJP_INVALID_ARGUMENT, {"callback of a probe"}));
 }
 
 // Functions, pointers and the like among the residuals are built into bwd.

@@ -210,6 +210,24 @@ const Wrong wrong[] = {
     {"{ lambda ; a:f32[]. let b:f32[] = custom_linear_solve[const_lengths=_LinearSolveTuple("
      "matvec=0, solve=0)] a",
      Code::parse, 1, 97, "expected 'vecmat', got 'solve'"},
+    // half a derivative whose jaxprs do not fit
+    {"{ lambda ; a:f32[]. let b:f32[] = custom_lin_jaxprs[jaxprs=() name=f num_res=0] a",
+     Code::parse, 1, 35, "expected 1 or 2 jaxprs and no more than 1 residuals, got 0 and 0"},
+    {"{ lambda ; a:f32[]. let b:f32[] = custom_lin_jaxprs[jaxprs=({ lambda ; . let in () }) name=f "
+     "num_res=-1] a",
+     Code::parse, 1, 35, "no more than 1 residuals, got 1 and -1"},
+    {"{ lambda ; a:f32[]. let b:f32[] = custom_lin_jaxprs[jaxprs=({ lambda ; . let in () }) name=f "
+     "num_res=1] a",
+     Code::parse, 1, 35, "bwd has fewer inputs than residuals"},
+    {"{ lambda ; a:f32[]. let b:f32[] = custom_lin_jaxprs[jaxprs=({ lambda ; a:f32[]. let in () }) "
+     "name=f num_res=0] a",
+     Code::parse, 1, 35, "takes 0 operands, got 1"},
+    {"{ lambda ; a:f32[]. let b:f32[] = custom_lin_jaxprs[jaxprs=({ lambda ; a:f32[]. let in (a,) "
+     "} { lambda ; a:f32[]. let in (a, a) }) name=f num_res=0] a",
+     Code::parse, 1, 35, "takes 2 operands, got 1"},
+    {"{ lambda ; a:f32[2]. let b:f32[] = custom_lin_jaxprs[jaxprs=({ lambda ; a:f32[]. let in (a,) "
+     "}) name=f num_res=0] a",
+     Code::shape, 1, 36, "operand 0 is f32[2], expected f32[]"},
     // texts that end too early
     {"let", Code::parse, 1, 4, "the name of a jaxpr"},
     {"{ lambda ; . let", Code::parse, 1, 17, "an equation or 'in (', got the end of the text"},
