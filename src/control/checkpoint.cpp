@@ -61,8 +61,8 @@ JaxprRef forward_part(Context& cx, const Jaxpr& j, const Jaxpr& whole, const Jax
   if (!holds_rule(j) || quiet.effects != Effects::none) return values_and_kept(whole, n, kept);
   JaxprRef part = values_and_kept(quiet, 0, kept);
   auto both = stage(cx, in_avals(whole), [&](Operands a) {
-    Operands args = a.subspan(a.size() - j.invars.size());
-    return join(eval_jaxpr(cx, j, args), eval_jaxpr(cx, *part, a));
+    Tracers values = eval_jaxpr(cx, j, a.subspan(a.size() - j.invars.size()));
+    return join(values, eval_jaxpr(cx, *part, a));
   });
   return simplify(both.jaxpr);
 }

@@ -14,16 +14,11 @@ struct BatchedResiduals final : RefCounted {
   Flags mapped;
 };
 
-class BatchedRule final : public CustomRule {
+class BatchedRule final : public DerivedRule {
  public:
   BatchedRule(RuleRef rule, Flags mapped, int64_t size)
-      : rule_(std::move(rule)), mapped_(std::move(mapped)), size_(size) {}
+      : DerivedRule(std::move(rule)), mapped_(std::move(mapped)), size_(size) {}
 
-  const std::string& name() const override { return rule_->name(); }
-  bool symbolic_zeros() const override { return rule_->symbolic_zeros(); }
-  bool run_on_zero() const override { return rule_->run_on_zero(); }
-  bool has_forward() const override { return rule_->has_forward(); }
-  bool has_reverse() const override { return rule_->has_reverse(); }
   bool same(const CustomRule& other) const override {
     auto* o = dynamic_cast<const BatchedRule*>(&other);
     return o && o->size_ == size_ && o->mapped_ == mapped_ && rule_->same(*o->rule_);
@@ -104,7 +99,6 @@ class BatchedRule final : public CustomRule {
     return ct.mapped ? reduce_sum(ct.value, {0}) : double(size_) * ct.value;
   }
 
-  RuleRef rule_;
   Flags mapped_;
   int64_t size_;
 };

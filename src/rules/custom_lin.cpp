@@ -150,9 +150,9 @@ Batched jaxprs_batch(BatchTrace& t, const Primitive& p, MappedOperands in, const
   std::vector<JaxprRef> items{pair.transpose.jaxpr};
   if (pair.function.jaxpr) items.push_back(pair.function.jaxpr);
   Tracers operands = join(known, materialised(rest, Flags(rest.size(), true), t.size));
-  return each_mapped(bind_at(
-      home_of(t.cx, operands), p, operands,
-      jaxprs_params(t.cx.session(), std::move(items), params.word("name"), known.size())));
+  return each_mapped(
+      bind_at(home_of(t.cx, operands), p, operands,
+              jaxprs_params(t.cx.session(), std::move(items), params.word("name"), known.size())));
 }
 
 void jaxprs_transpose(Context& cx, const Primitive&, Operands ct, Operands x, std::span<const Aval>,
@@ -205,9 +205,8 @@ void freeze_custom_lin(Context& cx, const Jaxpr& j, Eqn& e, std::vector<Param>& 
     return filled(all.subspan(n), Flags(arguments.size(), true), arguments, home_of(cx, a));
   })};
   if (c.has_args)
-    items.push_back(record(in, c.rule->name(), "jvp rule", [&](Operands a) {
-      return lin_expand(cx, custom_lin_p, a, params);
-    }));
+    items.push_back(record(in, c.rule->name(), "jvp rule",
+                           [&](Operands a) { return lin_expand(cx, custom_lin_p, a, params); }));
   values = jaxprs_params(cx.session(), std::move(items), c.rule->name(), n)->values;
   e.primitive = &custom_lin_jaxprs_p;
 }

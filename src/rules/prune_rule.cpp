@@ -6,16 +6,11 @@
 namespace jv {
 namespace {
 
-class PrunedRule final : public CustomRule {
+class PrunedRule final : public DerivedRule {
  public:
   PrunedRule(RuleRef rule, Flags kept, Avals all)
-      : rule_(std::move(rule)), kept_(std::move(kept)), all_(std::move(all)) {}
+      : DerivedRule(std::move(rule)), kept_(std::move(kept)), all_(std::move(all)) {}
 
-  const std::string& name() const override { return rule_->name(); }
-  bool symbolic_zeros() const override { return rule_->symbolic_zeros(); }
-  bool run_on_zero() const override { return rule_->run_on_zero(); }
-  bool has_forward() const override { return rule_->has_forward(); }
-  bool has_reverse() const override { return rule_->has_reverse(); }
   bool same(const CustomRule& other) const override {
     auto* o = dynamic_cast<const PrunedRule*>(&other);
     return o && o->kept_ == kept_ && o->all_ == all_ && rule_->same(*o->rule_);
@@ -44,7 +39,6 @@ class PrunedRule final : public CustomRule {
   }
 
  private:
-  RuleRef rule_;
   Flags kept_;
   Avals all_;
 };

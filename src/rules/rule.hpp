@@ -45,6 +45,25 @@ class CustomRule : public CallRule {
 };
 using RuleRef = Ref<const CustomRule>;
 
+// A rule made of another one: what it does not change is the other's.
+class DerivedRule : public CustomRule {
+ public:
+  const std::string& name() const final { return rule_->name(); }
+  // A name would stand for the other rule, which takes other arguments or gives other results.
+  Saved saved() const final {
+    return rule_->saved() == Saved::whole ? Saved::whole : Saved::without;
+  }
+  bool symbolic_zeros() const final { return rule_->symbolic_zeros(); }
+  bool run_on_zero() const final { return rule_->run_on_zero(); }
+  bool has_forward() const final { return rule_->has_forward(); }
+  const char* how_forward() const final { return rule_->how_forward(); }
+  bool has_reverse() const final { return rule_->has_reverse(); }
+
+ protected:
+  explicit DerivedRule(RuleRef rule) : rule_(std::move(rule)) {}
+  const RuleRef rule_;
+};
+
 // A batched form.
 class VmapRule : public CallRule {
  public:

@@ -476,6 +476,27 @@ TEST(SaveLoad, names_without_rules_are_unlinked) {
   }
 }
 
+// A rule that is known by its name alone has none that is made of it, mapped, say.
+TEST(SaveLoad, mapped_names_without_rules) {
+  Counts counts;
+  Context cx, there;
+  auto* alone = loaded(
+      cx, saved(cx, make_jaxpr(cx, square(cx, &counts), {spec(cx, {})}), JAXVJP_SAVE_PRIMAL));
+  for (jaxvjp_jaxpr* j : {alone, jaxvjp_parse(cx, unlinked_text)}) {
+    auto* rows = vmap(cx, jaxvjp_function_of(cx, j), {});
+    auto* g =
+        jaxvjp_function_of(there, loaded(there, saved(cx, make_jaxpr(cx, rows, {spec(cx, {2})}))));
+    auto* total = scalar_function(there, [g](auto cx, auto x) {
+      jaxvjp_value* y = jaxvjp_call1(cx, g, x);
+      return sum(cx, jaxvjp_kind(y) == JAXVJP_ARRAY ? y : jaxvjp_get(cx, y, 0));
+    });
+    EXPECT_TRUE(no_error(cx));
+    EXPECT_FALSE(numbers(there, jaxvjp_call1(there, total, vec(there, {1, 2}))).empty());
+    EXPECT_TRUE(fails(there, jaxvjp_call1(there, grad(there, total), vec(there, {1, 2})),
+                      JAXVJP_NO_RULE, {"without its derivative"}));
+  }
+}
+
 // ------------------------------------------------------------------------------ from jaxprs
 
 jaxvjp_function* from_texts(jaxvjp_context* cx, const char* primal, const char* fwd,

@@ -410,7 +410,10 @@ TEST(HostFunctions, forward_mode_is_refused) {
   HostCounts counts;
   Context cx;
   jaxvjp_value* push = jaxvjp_call1(cx, jaxvjp_jacfwd(cx, square(cx, counts), nullptr), num(cx, 3));
-  EXPECT_TRUE(fails(cx, push, JAXVJP_FWD_MODE, {"square"}));
+  EXPECT_TRUE(fails(cx, push, JAXVJP_FWD_MODE, {"square", "inside a custom_jvp or custom_vjp"}));
+  jaxvjp_function* mapped = jaxvjp_jacfwd(cx, vmap(cx, square(cx, counts), {}), nullptr);
+  EXPECT_TRUE(fails(cx, jaxvjp_call1(cx, mapped, vec(cx, {3, 4})), JAXVJP_FWD_MODE,
+                    {"square", "inside a custom_jvp or custom_vjp"}));
   EXPECT_EQ(counts.fwd, 0);
 }
 

@@ -6,7 +6,7 @@
 #include <set>
 
 #include "api/transform.hpp"
-#include "control/call.hpp"
+#include "control/flow.hpp"
 #include "golden_text_file.hpp"
 #include "golden_text_programs.hpp"
 #include "support.hpp"
@@ -21,6 +21,9 @@ using jv::Context;
 using jv::Flags;
 using jv::JaxprRef;
 using jv::Operands;
+using jv::pick;
+using jv::present;
+using jv::spread;
 using jv::Tracer;
 using jv::Tracers;
 using jv::View;
@@ -52,33 +55,11 @@ std::string places(const char* what, const Flags& flags) {
   return text;
 }
 
-Tracers present(Operands t) {
-  Tracers some;
-  for (const Tracer& x : t)
-    if (x) some.push_back(x);
-  return some;
-}
-
-// A value for each flag that is set, null elsewhere.
-Tracers spread(const Flags& flags, Operands some) {
-  Tracers all;
-  size_t k = 0;
-  for (bool flag : flags) all.push_back(flag ? some[k++] : Tracer());
-  return all;
-}
-
 Flags chosen(const GoldenCase& c, const char* option, const Avals& avals, bool floats_only) {
   Flags flags;
   for (size_t i = 0; i < avals.size(); ++i)
     flags.push_back(c.option(option, i, !floats_only || avals[i]->is_float()));
   return flags;
-}
-
-Avals kept(const Avals& avals, const Flags& flags) {
-  Avals some;
-  for (size_t i = 0; i < avals.size(); ++i)
-    if (flags[i]) some.push_back(avals[i]);
-  return some;
 }
 
 Avals both(Avals a, const Avals& b) {
@@ -95,7 +76,7 @@ std::string jvp_text(View& view, const JaxprRef& j, const GoldenCase& c) {
   Context& cx = view.root();
   Avals in = in_avals(*j);
   Flags of = chosen(c, "of", in, true), found;
-  auto closed = stage(cx, both(in, kept(in, of)), [&](Operands a) {
+  auto closed = stage(cx, both(in, pick(in, of)), [&](Operands a) {
     jv::Dual d = jvp(
         cx, [&](Operands x) { return eval_jaxpr(cx, *j, x); }, a.subspan(0, in.size()),
         spread(of, a.subspan(in.size())));
@@ -130,9 +111,9 @@ std::string transpose_text(View& view, const JaxprRef& j, const GoldenCase& c) {
   Avals in = in_avals(*j), out = out_avals(*j);
   Flags known, found;
   for (size_t i = 0; i < in.size(); ++i) known.push_back(c.option("known", i, false));
-  size_t n_known = kept(in, known).size();
+  size_t n_known = pick(in, known).size();
   check_transposable(*j, known);
-  auto closed = stage(cx, both(kept(in, known), out), [&](Operands a) {
+  auto closed = stage(cx, both(pick(in, known), out), [&](Operands a) {
     Tracers back = transpose(cx, *j, spread(known, a), a.subspan(n_known));
     found = jv::nonzero(back);
     return present(back);
