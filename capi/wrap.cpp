@@ -125,7 +125,7 @@ void operands(View& cx, std::span<jaxvjp_value* const> handles, Tracers& out) {
   DType dtype = common_dtype(cx, handles);
   for (jaxvjp_value* handle : handles) {
     Tracer t = tracer_of(cx, *unwrap(handle), dtype);  // common_dtype has checked it
-    out.push_back(cx.staging ? cx.staging->lift(t) : std::move(t));
+    out.push_back(cx.lift(t));
   }
 }
 

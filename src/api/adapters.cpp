@@ -181,7 +181,7 @@ class AdaptedFunction final : public BaseFunction {
       Ints shape = np::broadcast_shape(name().c_str(), avals);
       for (Tracer& t : x) t = np::broadcast_to(t, shape);
     }
-    RuleRef rule = make_ref<const AdaptedRule>(adapter_);
+    CustomRuleRef rule = make_ref<const AdaptedRule>(adapter_);
     return value_of(cx.session(), custom_jvp_call(rule, cx.root(), x, cx.place())[0]);
   }
 

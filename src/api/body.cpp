@@ -6,8 +6,7 @@ namespace jv {
 
 Flat::Flat(View& cx, const Value& v) : tree(v.tree) {
   flatten(cx, v, leaves);
-  if (cx.staging)
-    for (Tracer& t : leaves) t = cx.staging->lift(t);
+  for (Tracer& t : leaves) t = cx.lift(t);
   avals = avals_of(leaves);
 }
 

@@ -3,8 +3,8 @@
 #include <map>
 
 #include "api/transform.hpp"
-#include "control/call.hpp"
 #include "control/emit.hpp"
+#include "control/flow.hpp"
 #include "primitives/ops.hpp"
 #include "transforms/jvp.hpp"
 #include "transforms/simplify.hpp"
@@ -81,14 +81,12 @@ class LinearFunction final : public BaseFunction {
     if (args.size() != 1)
       fail(Code::invalid_argument, "pullback of ", name(), ": takes one cotangent, got ",
            args.size(), " arguments");
-    Tracers cts, live;
+    Tracers cts;
     read_port(cx, cotangent_port, *args[0], s_->out, s_->out_avals, cts);
-    for (size_t i = 0; i < cts.size(); ++i)
-      if (s_->has_tangent[i]) live.push_back(cts[i]);
     size_t n = residuals.size();
-    residuals.resize(n + size_t(std::count(s_->perturbed.begin(), s_->perturbed.end(), true)));
-    Tracers found = transpose(cx.root(), *s_->linear, residuals, live), back;
-    for (bool p : s_->perturbed) back.push_back(p ? found[n++] : Tracer());
+    residuals.resize(n + count_of(s_->perturbed));
+    Tracers found = transpose(cx.root(), *s_->linear, residuals, pick(cts, s_->has_tangent));
+    Tracers back = spread(s_->perturbed, found.subspan(n));
     return tuple_of(cx, unflatten_args(cx.session(), s_->in, instantiate(cx, back, s_->in_avals)));
   }
 
@@ -103,12 +101,8 @@ class LinearFunction final : public BaseFunction {
       avals = avals.subspan(s_->in[i]->n_leaves);
     }
     tangents = instantiate(cx, tangents, s_->in_avals);
-    for (size_t i = 0; i < tangents.size(); ++i)
-      if (s_->perturbed[i])
-        operands.push_back(cx.staging ? cx.staging->lift(tangents[i]) : tangents[i]);
-    Tracers found = eval_jaxpr(cx.root(), *s_->linear, operands), out;
-    size_t k = 0;
-    for (bool has : s_->has_tangent) out.push_back(has ? found[k++] : Tracer());
+    for (const Tracer& t : pick(tangents, s_->perturbed)) operands.push_back(cx.lift(t));
+    Tracers out = spread(s_->has_tangent, eval_jaxpr(cx.root(), *s_->linear, operands));
     return unflatten_all(cx.session(), s_->out, instantiate(cx, out, s_->out_avals));
   }
 
@@ -149,9 +143,7 @@ StructureRef structure_of(const Function& f, const LinearizedCall& l, bool pullb
 }
 
 void check_reverse(const LinearizedCall& l) {
-  Flags known(l.flat.linear->invars.size(), false);
-  for (size_t i = 0; i < l.flat.residuals.size(); ++i) known[i] = true;
-  check_transposable(*l.flat.linear, known);
+  check_transposable(*l.flat.linear, l.flat.residuals.size());
 }
 
 ValueRef linearized(View& cx, Function& f, Args args, bool pullback, FunctionRef& linear) {
@@ -229,7 +221,7 @@ static FunctionRef transposed(View& cx, Function& f, Args specs) {
   s->name = f.name();
   s->in = typed->in;
   s->out = typed->out;
-  for (Var v : typed->jaxpr->invars) s->in_avals.push_back(typed->jaxpr->vars[v]);
+  s->in_avals = in_avals(*typed->jaxpr);
   for (Aval aval : s->in_avals)
     if (!aval->is_float())
       fail(Code::in_dtype, "linear_transpose: ", f.name(), " takes ", to_string(aval),
@@ -239,7 +231,7 @@ static FunctionRef transposed(View& cx, Function& f, Args specs) {
   s->perturbed = Flags(s->in_avals.size(), true);
   s->has_tangent = Flags(s->out_avals.size(), true);
   s->pullback = true;
-  check_transposable(*s->linear, Flags(s->in_avals.size(), false));
+  check_transposable(*s->linear, size_t{0});
   return linear_function(cx, s, {});
 }
 

@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "api/transform.hpp"
-#include "control/call.hpp"
 #include "control/emit.hpp"
+#include "control/flow.hpp"
 #include "transforms/transpose.hpp"
 
 namespace jv {
@@ -73,8 +73,8 @@ class Grad final : public DerivedFunction {
     size_t n = known.size();
     known.resize(l.flat.linear->invars.size());
     Emitting dropped(cx.root(), nullptr);
-    Tracers found = checked_transpose(cx.root(), *l.flat.linear, known, cts), back;
-    for (bool p : l.perturbed) back.push_back(p ? found[n++] : Tracer());
+    Tracers found = checked_transpose(cx.root(), *l.flat.linear, known, cts);
+    Tracers back = spread(l.perturbed, found.subspan(n));
     back = instantiate_wanted(cx, back, l, argnums);
     Values gradients = unflatten_args(cx.session(), l.args.trees, back), picked;
     for (size_t i : argnums) picked.push_back(gradients[i]);
@@ -84,7 +84,7 @@ class Grad final : public DerivedFunction {
   // The cotangent of the loss; recorded where the call is.
   static Tracer one(View& cx, DType dtype) {
     Tracer t = cx.root().number(dtype, 1);
-    return cx.staging ? cx.staging->lift(t) : t;
+    return cx.lift(t);
   }
 
   // Zeros only for the arguments that were asked for; the others' gradients are nobody's.

@@ -72,6 +72,9 @@ class View {
   // Where operations without traced operands happen.
   Trace& place() { return staging ? static_cast<Trace&>(*staging) : root_->eval(); }
 
+  // The value as one of what is recorded here, if anything is.
+  Tracer lift(const Tracer& t) { return staging ? staging->lift(t) : t; }
+
   // Gives the innermost scope a reference; returns the handle.
   template <class T>
   T* keep(Ref<T> handle) {

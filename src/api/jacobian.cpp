@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "api/transform.hpp"
-#include "control/call.hpp"
 #include "control/emit.hpp"
+#include "control/flow.hpp"
 #include "primitives/define.hpp"
 #include "transforms/batch.hpp"
 #include "transforms/jvp.hpp"
@@ -172,11 +172,8 @@ class Jacfwd final : public Jacobian {
               cx.root(), [&](Operands x) { return call_flat(cx, *inner, flat.trees, x, out); },
               a.subspan(0, a.size() - 1), dx, "jacfwd");
           Tracers all = d.y;
-          for (const Tracer& t : d.dy) {
-            has.push_back(bool(t));
-            if (t) all.push_back(t);
-          }
-          return all;
+          has = nonzero(d.dy);
+          return join(all, present(d.dy));
         },
         args, int64_t(in->size));
     Tracers columns;
@@ -222,9 +219,7 @@ class Jacrev final : public Jacobian {
         cx.root(), [&](Operands x) { return call_flat(cx, *inner, flat.trees, x, out); },
         flat.leaves, perturbed, "jacrev");
     simplify_linear(l);
-    Flags known(l.linear->invars.size(), false);
-    for (size_t i = 0; i < l.residuals.size(); ++i) known[i] = true;
-    check_transposable(*l.linear, known);
+    check_transposable(*l.linear, l.residuals.size());
     values = l.out;
     size_t n_out = differentiated_outputs(out);
     for (size_t o = 0; o < n_out; ++o) {
@@ -251,17 +246,14 @@ class Jacrev final : public Jacobian {
     auto results = batch(
         cx.root(),
         [&](Operands a) {
-          Tracers known = l.residuals, cts, some;
+          Tracers known = l.residuals, cts;
           known.resize(l.linear->invars.size());
           for (size_t i = 0; i < l.has_tangent.size(); ++i)
             if (l.has_tangent[i]) cts.push_back(i == o ? a[0] : Tracer());
           Emitting dropped(cx.root(), nullptr);
           Tracers back = transpose(cx.root(), *l.linear, known, cts);
-          for (size_t i = l.residuals.size(); i < back.size(); ++i) {
-            has.push_back(bool(back[i]));
-            if (back[i]) some.push_back(back[i]);
-          }
-          return some;
+          has = nonzero(back.subspan(l.residuals.size()));
+          return present(back);
         },
         Small<Mapped, 1>{{basis(cx, l.out[o].aval()), true}}, n);
     Tracers rows;

@@ -36,7 +36,7 @@ ValueRef result_of(View& cx, const TypedJaxpr& jaxpr, Operands out) {
 // Runs the jaxpr, or calls the rule whose primal it is.
 class JaxprFunction final : public BaseFunction {
  public:
-  JaxprFunction(Ref<TypedJaxpr> jaxpr, Session& session, std::string name, RuleRef rule)
+  JaxprFunction(Ref<TypedJaxpr> jaxpr, Session& session, std::string name, CustomRuleRef rule)
       : BaseFunction(session, std::move(name)), jaxpr_(std::move(jaxpr)), rule_(std::move(rule)) {}
 
   ValueRef call(View& cx, Args args) override {
@@ -48,7 +48,7 @@ class JaxprFunction final : public BaseFunction {
 
  private:
   Ref<TypedJaxpr> jaxpr_;
-  RuleRef rule_;
+  CustomRuleRef rule_;
 };
 
 Avals leaf_avals(Args args) {
@@ -70,12 +70,12 @@ ValueRef call_typed(View& cx, const TypedJaxpr& jaxpr, const std::string& name, 
   FlatArgs flat(cx, args);
   check_arguments(jaxpr, name, args, flat, captured.size());
   Tracers in(captured);
-  for (const Tracer& t : flat.leaves) in.push_back(cx.staging ? cx.staging->lift(t) : t);
+  for (const Tracer& t : flat.leaves) in.push_back(cx.lift(t));
   return result_of(cx, jaxpr, eval_jaxpr(cx.root(), *jaxpr.jaxpr, in));
 }
 
 FunctionRef typed_jaxpr_function(Ref<TypedJaxpr> jaxpr, Session& session, std::string name,
-                                 RuleRef rule) {
+                                 CustomRuleRef rule) {
   return make_ref<JaxprFunction>(std::move(jaxpr), session, std::move(name), std::move(rule));
 }
 

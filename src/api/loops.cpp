@@ -13,7 +13,7 @@ Tracer scalar_of(View& cx, const char* who, const char* what, const Value& v) {
   Tracer t = tracer_of(cx, v, DType::i32);
   if (t.aval()->ndim())
     fail(Code::shape, who, ": ", what, " is a scalar, got ", to_string(t.aval()));
-  return cx.staging ? cx.staging->lift(t) : t;
+  return cx.lift(t);
 }
 
 ValueRef branch_on(View& cx, const char* who, const Tracer& index,

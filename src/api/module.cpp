@@ -102,16 +102,12 @@ class Linker {
     });
   }
 
-  static bool is_object(const Eqn& e, size_t i) {
-    return e.params->signature->params[i].kind == ParamKind::object;
-  }
   bool link_host(const Eqn& e, std::vector<Param>& values, const std::string& name) {
     auto it = hosts_.find(name);
     if (it == hosts_.end()) return false;
     check_linked(*e.params, *it->second);
     used_.insert(name);
-    for (size_t i = 0; i < values.size(); ++i)
-      if (is_object(e, i)) values[i] = Object(it->second);
+    values[e.params->signature->object()] = Object(it->second);
     return true;
   }
 
@@ -245,8 +241,7 @@ FunctionRef custom_vjp_from_jaxprs(View& cx, std::string name, Ref<TypedJaxpr> p
                                    const JaxprRef& fwd, const JaxprRef& bwd) {
   auto module = make_ref<Module>(cx.session());
   SavedRule& r = module->rules.emplace_back();
-  Avals in, out = out_avals(*primal->jaxpr);
-  for (Var v : primal->jaxpr->invars) in.push_back(primal->jaxpr->vars[v]);
+  Avals in = in_avals(*primal->jaxpr), out = out_avals(*primal->jaxpr);
   for (Aval aval : in) r.bwd_gives.push_back(aval->is_float());
   r.name = std::move(name);
   r.n_out = out.size();

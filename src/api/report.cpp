@@ -63,7 +63,7 @@ ValueRef probe(View& cx, const Value& x, Ref<const ProbeCallback> callback) {
   Tracers leaves;
   flatten(cx, x, leaves);
   auto rule = make_ref<const ProbeRule>(make_ref<const ProbeCall>(std::move(callback), x.tree));
-  Tracers out = custom_vjp_call(RuleRef(rule), cx.root(), leaves, cx.place());
+  Tracers out = custom_vjp_call(CustomRuleRef(rule), cx.root(), leaves, cx.place());
   return unflatten_all(cx.session(), x.tree, out);
 }
 

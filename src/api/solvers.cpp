@@ -57,12 +57,11 @@ StageTrace::Closed solver(View& cx, const char* who, const char* what, Function&
 constexpr const char* linear_solve_name = "custom_linear_solve";
 
 StageTrace::Closed transposed(Context& cx, const StageTrace::Closed& matvec, const Flat& b) {
-  Flags known(matvec.captured.size(), true);
-  known.append(Flags(b.leaves.size(), false));
   try {
-    check_transposable(*matvec.jaxpr, known);
-  } catch (const Error& e) {
-    fail(Code::no_transpose, linear_solve_name, ": matvec has no transpose: ", e.message);
+    check_transposable(*matvec.jaxpr, matvec.captured.size());
+  } catch (Error& e) {
+    e.message = str(linear_solve_name, ": matvec has no transpose: ", e.message);
+    throw;
   }
   return simplified(stage(
       cx, b.avals,

@@ -16,18 +16,6 @@ Avals avals_of(Operands t) {
   return avals;
 }
 
-Avals in_avals(const Jaxpr& j) {
-  Avals avals;
-  for (Var v : j.invars) avals.push_back(j.vars[v]);
-  return avals;
-}
-
-Avals out_avals(const Jaxpr& j) {
-  Avals avals;
-  for (Atom a : j.outs) avals.push_back(j.aval(a));
-  return avals;
-}
-
 static const Jaxpr& body(const Params& params) { return jaxpr_param(params, "jaxpr"); }
 
 Tracers call_again(Context& cx, const Primitive& p, const Params& params,
@@ -131,10 +119,9 @@ Batched call_batch(BatchTrace& t, const Primitive& p, MappedOperands in, const P
   return mapped_where(values, mapped);
 }
 
-Pruned call_dce(Session& session, const Params& params, std::span<const bool> used) {
-  Flags operands;
-  JaxprRef part = prune(body(params), used, operands);
-  return {with_param(session, params, "jaxpr", Object(part)), operands, Flags(used)};
+Pruned call_dce(Simplifier& s, const Params& params, std::span<const bool> used) {
+  Part part = s.prune(body(params), used);
+  return {with_param(s.session, params, "jaxpr", Object(part.jaxpr)), part.inputs, Flags(used)};
 }
 
 constexpr Primitive call_p = define({

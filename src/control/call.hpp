@@ -13,7 +13,7 @@ Dual call_jvp(JvpTrace& t, const Primitive& p, Operands x, Operands dx, const Pa
 void call_transpose(Context& cx, const Primitive& p, Operands ct, Operands x,
                     std::span<const Aval> in, const Params& params, Tracers& back);
 Batched call_batch(BatchTrace& t, const Primitive& p, MappedOperands in, const Params& params);
-Pruned call_dce(Session& session, const Params& params, std::span<const bool> used);
+Pruned call_dce(Simplifier& s, const Params& params, std::span<const bool> used);
 // The same equation around another jaxpr.
 Tracers call_again(Context& cx, const Primitive& p, const Params& params,
                    const StageTrace::Closed& f, Operands args);
@@ -23,8 +23,5 @@ Tracers call_again(Context& cx, const Primitive& p, const Params& params,
 void check_call(const char* name, const Jaxpr& j, std::span<const Aval> in);
 void check_call(const char* name, std::span<const Aval> wanted, std::span<const Aval> in);
 Avals avals_of(Operands t);
-// Types of a jaxpr's inputs and results.
-Avals in_avals(const Jaxpr& j);
-Avals out_avals(const Jaxpr& j);
 
 }  // namespace jv

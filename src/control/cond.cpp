@@ -248,38 +248,37 @@ Batched cond_batch(BatchTrace& t, const Primitive& p, MappedOperands in, const P
   }
   Tracers operands = values_of(in.subspan(1));
   Flags in_mapped = mapped_of(in.subspan(1)), mapped(all[0]->outs.size(), false);
-  auto run = [&](size_t k, Operands a) {
-    return batch(t.cx, Interpret{t.cx, *all[k]}, mapped_where(a, in_mapped), t.size);
-  };
-  for (size_t k = 0; k < all.size(); ++k)
-    stage(t.cx, avals_of(operands), [&](Operands a) {
-      Batched results = run(k, a);
+  std::vector<StageTrace::Closed> parts;
+  std::vector<Flags> found;
+  for (const JaxprRef& j : all)
+    parts.push_back(stage(t.cx, avals_of(operands), [&](Operands a) {
+      Batched results = batch(t.cx, Interpret{t.cx, *j}, mapped_where(a, in_mapped), t.size);
+      found.push_back(mapped_of(results));
       for (size_t i = 0; i < results.size(); ++i) mapped[i] = mapped[i] || results[i].mapped;
-      return Tracers();
-    });
+      return values_of(results);
+    }));
   Tracer index = in[0].mapped ? t.cx.number(DType::i32, 0) : in[0].value;
   Tracers whole = join(Operands(&index, 1), operands);
   Tracers results =
-      cond(t.cx, home_of(t.cx, whole), index, all.size(), operands,
-           [&](size_t k, Operands a) { return materialised(run(k, a), mapped, t.size); });
+      cond(t.cx, home_of(t.cx, whole), index, all.size(), operands, [&](size_t k, Operands a) {
+        Tracers values = eval_jaxpr(t.cx, *parts[k].jaxpr, join(parts[k].captured, a));
+        return materialised(mapped_where(values, found[k]), mapped, t.size);
+      });
   return mapped_where(results, mapped);
 }
 
-Pruned cond_dce(Session& session, const Params& params, std::span<const bool> used) {
+Pruned cond_dce(Simplifier& s, const Params& params, std::span<const bool> used) {
   auto& all = branches(params);
   Flags inputs(all[0]->invars.size(), false);
   for (const JaxprRef& j : all) {
-    Flags needed = needed_inputs(*j, used);
+    Flags needed = s.needed_inputs(*j, used);
     for (size_t i = 0; i < inputs.size(); ++i) inputs[i] = inputs[i] || needed[i];
   }
   std::vector<JaxprRef> parts;
-  for (const JaxprRef& j : all) {
-    Flags keep = inputs;
-    parts.push_back(prune(*j, used, keep));
-  }
+  for (const JaxprRef& j : all) parts.push_back(s.prune(*j, used, inputs).jaxpr);
   inputs.insert(0, true);  // the index
   Object list = make_ref<JaxprList>(std::move(parts));
-  return {session.params().make(cond_p.sig, {list}), inputs, Flags(used)};
+  return {s.session.params().make(cond_p.sig, {list}), inputs, Flags(used)};
 }
 
 void check_branches(const Params& params, std::span<const bool> known) {

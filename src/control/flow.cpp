@@ -1,6 +1,7 @@
 #include "control/flow.hpp"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "primitives/define.hpp"
 #include "transforms/simplify.hpp"
@@ -46,6 +47,10 @@ Tracers filled(Operands t, std::span<const bool> at, std::span<const Aval> types
   for (size_t i = 0; i < at.size(); ++i)
     if (at[i]) some.push_back(t[i] ? t[i] : zeros(home, types[i]));
   return some;
+}
+
+Tracers filled(Operands t, std::span<const Aval> types, Trace& home) {
+  return filled(t, Flags(t.size(), true), types, home);
 }
 
 Avals tangent_avals(Session& session, std::span<const Aval> avals) {
@@ -105,9 +110,13 @@ Tracers materialised(MappedOperands in, std::span<const bool> at, int64_t size) 
   return all;
 }
 
+Tracers materialised(MappedOperands in, int64_t size) {
+  return materialised(in, Flags(in.size(), true), size);
+}
+
 Tracers eval_mapped(BatchTrace& t, const Jaxpr& j, MappedOperands args) {
   Batched outs = batch(t.cx, Interpret{t.cx, j}, args, t.size);
-  return materialised(outs, Flags(outs.size(), true), t.size);
+  return materialised(outs, t.size);
 }
 
 StageTrace::Closed mapped_jaxpr(BatchTrace& t, const Jaxpr& j, std::span<const bool> mapped) {
@@ -115,22 +124,18 @@ StageTrace::Closed mapped_jaxpr(BatchTrace& t, const Jaxpr& j, std::span<const b
   return stage(t.cx, in, [&](Operands a) { return eval_mapped(t, j, mapped_where(a, mapped)); });
 }
 
-Tracer swap_leading(const Tracer& x) {
-  Ints order{1, 0};
-  for (size_t i = 2; i < x.shape().size(); ++i) order.push_back(int64_t(i));
-  return transpose(x, order);
-}
-
 Forwarded forward_residuals(Operands residuals, const Trace& body, Tracers& list) {
   Forwarded f;
+  std::unordered_map<uint32_t, size_t> places;  // in the list, of the body's values
+  auto inside = [&](const Tracer& t) { return !t.is_concrete() && &t.trace() == &body; };
+  for (size_t i = 0; i < list.size(); ++i)
+    if (inside(list[i])) places.try_emplace(list[i].index(), i);
   for (const Tracer& r : residuals) {
-    bool outer = r.is_concrete() || &r.trace() != &body;
-    f.outer.push_back(outer ? r : Tracer());
-    if (outer) continue;
-    size_t i = 0;
-    while (i < list.size() && !list[i].same(r)) ++i;
-    if (i == list.size()) list.push_back(r);
-    f.places.push_back(i);
+    f.outer.push_back(inside(r) ? Tracer() : r);
+    if (!inside(r)) continue;
+    auto [place, fresh] = places.try_emplace(r.index(), list.size());
+    if (fresh) list.push_back(r);
+    f.places.push_back(place->second);
   }
   return f;
 }
@@ -176,10 +181,11 @@ DualBody dual_body(JvpTrace& t, const LoopBody& s, Operands x, Operands dx, Trac
   return r;
 }
 
-Flags needed_in_loop(const Jaxpr& body, size_t n_consts, size_t n_carry, Flags& needed) {
+Flags needed_in_loop(Simplifier& s, const Jaxpr& body, size_t n_consts, size_t n_carry,
+                     Flags& needed) {
   Flags inputs;
   for (bool grown = true; grown;) {
-    inputs = needed_inputs(body, needed);
+    inputs = s.needed_inputs(body, needed);
     grown = false;
     for (size_t i = 0; i < n_carry; ++i)
       if (inputs[n_consts + i] && !needed[i]) needed[i] = grown = true;

@@ -18,6 +18,7 @@ Tracers plug(Operands holes, Operands some);
 Tracers join(Operands a, Operands b, Operands c = {});
 // The values that `at` marks, zeros of these types made at `home` for those that are missing.
 Tracers filled(Operands t, std::span<const bool> at, std::span<const Aval> types, Trace& home);
+Tracers filled(Operands t, std::span<const Aval> types, Trace& home);  // all
 Avals tangent_avals(Session& session, std::span<const Aval> avals);
 Flags floats(std::span<const Aval> avals);
 bool any(std::span<const bool> flags);
@@ -32,11 +33,11 @@ Tracers values_of(MappedOperands in);
 Flags mapped_of(MappedOperands in);
 // The values, along the batch axis where `at` says.
 Tracers materialised(MappedOperands in, std::span<const bool> at, int64_t size);
+Tracers materialised(MappedOperands in, int64_t size);  // all
 // The results of a jaxpr over these arguments, all of them mapped.
 Tracers eval_mapped(BatchTrace& t, const Jaxpr& j, MappedOperands args);
 // The jaxpr for all elements: inputs mapped where `mapped` says, and every result.
 StageTrace::Closed mapped_jaxpr(BatchTrace& t, const Jaxpr& j, std::span<const bool> mapped);
-Tracer swap_leading(const Tracer& x);  // axes 0 and 1 exchanged
 
 // EFFECT where vmap would run what acts for elements that do not ask for it.
 void refuse_to_act(Effects effects, const char* name, const char* what, const char* runs);
@@ -102,7 +103,8 @@ DualBody dual_body(JvpTrace& t, const LoopBody& s, Operands x, Operands dx, Trac
 
 // The inputs of a loop's body that the `needed` results need. A carry that is among them is needed
 // too, and `needed` grows until nothing changes; it is kept as input and as result.
-Flags needed_in_loop(const Jaxpr& body, size_t n_consts, size_t n_carry, Flags& needed);
+Flags needed_in_loop(Simplifier& s, const Jaxpr& body, size_t n_consts, size_t n_carry,
+                     Flags& needed);
 size_t count_of(std::span<const bool> flags);
 
 }  // namespace jv

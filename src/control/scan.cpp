@@ -246,13 +246,13 @@ Batched scan_batch(BatchTrace& t, const Primitive&, MappedOperands in, const Par
 // ---- dead code
 
 // A carry is needed when its result is, or when the body needs it for what is needed.
-Pruned scan_dce(Session& session, const Params& params, std::span<const bool> used) {
+Pruned scan_dce(Simplifier& simplifier, const Params& params, std::span<const bool> used) {
   Scan s(params);
   Flags needed(used);
-  Flags inputs = needed_in_loop(s.body, s.n_consts, s.n_carry, needed);
-  JaxprRef body = prune(s.body, needed, inputs);
+  Flags inputs = needed_in_loop(simplifier, s.body, s.n_consts, s.n_carry, needed);
+  JaxprRef body = simplifier.prune(s.body, needed, inputs).jaxpr;
   size_t n_consts = count_of(s.consts(inputs)), n_carry = count_of(s.carry(inputs));
-  return {scan_params(session, body, n_consts, n_carry, s.loop), inputs, needed};
+  return {scan_params(simplifier.session, body, n_consts, n_carry, s.loop), inputs, needed};
 }
 
 // A carry that is known is a zero: what it becomes is linear.

@@ -110,6 +110,13 @@ Dual while_linearize(JvpTrace& t, const Primitive& p, Operands x, Operands dx,
   return both;
 }
 
+// Elements whose condition is false stay as they were; `go` is null where all have one condition.
+Tracer next_carry(const Tracer& go, const Tracer& next, const Tracer& before) {
+  if (!go) return next;
+  Tracer which = broadcast_in_dim(go, Ints(next.shape()), {0});
+  return select(which, next, before);
+}
+
 Batched while_batch(BatchTrace& t, const Primitive& p, MappedOperands in, const Params& params) {
   While w(params);
   Context& cx = t.cx;
@@ -139,22 +146,15 @@ Batched while_batch(BatchTrace& t, const Primitive& p, MappedOperands in, const 
     body = stage(cx, avals, [&](Operands a) {
       Tracer go =
           each_stops ? run(*silent(w.condition), w.cond_consts(in), a, each)[0].value : Tracer();
-      Tracers next;
-      for (const Mapped& m : run(w.body, w.body_consts(in), a, each)) {
-        size_t i = found.size();
-        found.push_back(m.mapped || each_stops);
-        if (!each[i]) {
-          next.push_back(m.value);
-          continue;
-        }
-        Tracer whole = materialise(m, t.size);
-        if (go) {
-          Tracer which = broadcast_in_dim(go, Ints(whole.shape()), {0});
-          whole = select(which, whole, a[i]);
-        }
-        next.push_back(whole);
+      Batched next = run(w.body, w.body_consts(in), a, each);
+      Tracers carry;
+      for (size_t i = 0; i < n; ++i) {
+        // A carry that is flagged here, and was not, is mapped in the next round.
+        found.push_back(next[i].mapped || each_stops);
+        carry.push_back(each[i] ? next_carry(go, materialise(next[i], t.size), a[i])
+                                : next[i].value);
       }
-      return next;
+      return carry;
     });
     return found;
   });
@@ -163,19 +163,20 @@ Batched while_batch(BatchTrace& t, const Primitive& p, MappedOperands in, const 
 }
 
 // A carry is needed when its result is, or for the condition, or for another that is.
-Pruned while_dce(Session& session, const Params& params, std::span<const bool> used) {
+Pruned while_dce(Simplifier& s, const Params& params, std::span<const bool> used) {
   While w(params);
   Flags needed(used), yes(size_t{1}, true);
-  Flags cond_in = needed_inputs(w.condition, yes);
+  Flags cond_in = s.needed_inputs(w.condition, yes);
   size_t n = needed.size();
   for (size_t i = 0; i < n; ++i) needed[i] = needed[i] || cond_in[w.n_cond + i];
-  Flags body_in = needed_in_loop(w.body, w.n_body, n, needed);
+  Flags body_in = needed_in_loop(s, w.body, w.n_body, n, needed);
   for (size_t i = 0; i < n; ++i) cond_in[w.n_cond + i] = needed[i];
-  JaxprRef condition = prune(w.condition, yes, cond_in), body = prune(w.body, needed, body_in);
+  JaxprRef condition = s.prune(w.condition, yes, cond_in).jaxpr;
+  JaxprRef body = s.prune(w.body, needed, body_in).jaxpr;
   std::span<const bool> cond_kept = cond_in.subspan(0, w.n_cond),
                         body_kept = body_in.subspan(0, w.n_body);
   Pruned p;
-  p.params = while_params(session, condition, count_of(cond_kept), body, count_of(body_kept));
+  p.params = while_params(s.session, condition, count_of(cond_kept), body, count_of(body_kept));
   p.operands.append(cond_kept);
   p.operands.append(body_kept);
   p.operands.append(needed);

@@ -62,7 +62,7 @@ class Array : public Ref<ArrayBlock> {
 // Who copies n of them into it, from `first` on, says so here.
 void retain_elements(const Array& array, size_t first, size_t n);
 
-// A rank-0 array of this dtype, rounded once from a double (or exactly from an integer).
+// A rank-0 array of this dtype, rounded once from a double.
 Array scalar(Session& session, DType dtype, double number);
 // Element i as a double; integers beyond 2^53 lose digits.
 double element(const Array& array, size_t i);

@@ -34,7 +34,7 @@ class AvalTable {
   AvalTable() = default;
   AvalTable(const AvalTable&) = delete;
   ~AvalTable();
-  // Negative dimensions and sizes beyond 2^62 elements are errors (SHAPE).
+  // Negative dimensions and sizes beyond 2^58 elements are errors (SHAPE).
   Aval find(DType dtype, std::span<const int64_t> shape);
 
  private:

@@ -86,7 +86,8 @@ struct Type {
   using type = T;
 };
 
-// Calls f(Type<T>{}) with the C++ type of the dtype's elements; float0 has none.
+// Calls f(Type<T>{}) with the C++ type of the dtype's elements. float0 and opaque have none: what
+// asks deals with them before.
 template <class F>
 decltype(auto) visit_dtype(DType dtype, F&& f) {
   switch (dtype) {

@@ -4,6 +4,25 @@
 
 namespace jv {
 
+Avals in_avals(const Jaxpr& j) {
+  Avals avals;
+  for (Var v : j.invars) avals.push_back(j.vars[v]);
+  return avals;
+}
+
+static Avals avals_of(const Jaxpr& j, std::span<const Atom> atoms) {
+  Avals avals;
+  for (Atom a : atoms) avals.push_back(j.aval(a));
+  return avals;
+}
+
+Avals out_avals(const Jaxpr& j) { return avals_of(j, j.outs); }
+Avals operand_avals(const Jaxpr& j, const Eqn& e) { return avals_of(j, j.operands(e)); }
+
+Avals result_avals(const Jaxpr& j, const Eqn& e) {
+  return Avals(std::span<const Aval>(j.vars).subspan(e.first_result, e.n_results));
+}
+
 Effects effects_inside(const Params& params) {
   Effects all = Effects::none;
   for_sub_jaxprs(params, [&](const Jaxpr& sub) { all = std::max(all, sub.effects); });

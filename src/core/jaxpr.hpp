@@ -18,6 +18,7 @@ class Atom {
   Atom() = default;
   static Atom var(Var v) { return Atom(v); }
   static Atom literal(uint32_t i) { return Atom(i | tag); }
+  static Atom from_bits(uint32_t bits) { return Atom(bits); }
   bool is_literal() const { return bits_ & tag; }
   uint32_t index() const { return bits_ & ~tag; }
   uint32_t bits() const { return bits_; }
@@ -72,6 +73,11 @@ class Jaxpr final : public RefCounted {
 };
 using JaxprRef = Ref<const Jaxpr>;
 
+Avals in_avals(const Jaxpr& j);
+Avals out_avals(const Jaxpr& j);
+Avals operand_avals(const Jaxpr& j, const Eqn& e);
+Avals result_avals(const Jaxpr& j, const Eqn& e);
+
 inline const Jaxpr& jaxpr_param(const Params& p, std::string_view name) {
   return p.object<Jaxpr>(name);
 }
@@ -92,20 +98,30 @@ void for_sub_jaxprs(const Params& p, F&& f) {
       for (const JaxprRef& j : static_cast<const JaxprList&>(**object).items) f(*j);
   }
 }
+// Puts f(jaxpr) in the place of each jaxpr among the values. Says whether that changed any.
+template <class F>
+bool map_sub_jaxprs(const Signature& signature, std::vector<Param>& values, F&& f) {
+  bool changed = false;
+  for (size_t i = 0; i < values.size(); ++i) {
+    ParamKind kind = signature.params[i].kind;
+    auto* object = std::get_if<Object>(&values[i]);
+    Object before = object ? *object : Object();
+    if (object && kind == ParamKind::jaxpr) *object = f(static_cast<const Jaxpr&>(*before));
+    if (object && kind == ParamKind::jaxprs) {
+      auto& list = static_cast<const JaxprList&>(*before);
+      std::vector<JaxprRef> items;
+      for (const JaxprRef& j : list.items) items.push_back(f(*j));
+      if (items != list.items) *object = make_ref<JaxprList>(std::move(items));
+    }
+    changed |= object && object->get() != before.get();
+  }
+  return changed;
+}
 // The same parameters with f(jaxpr) in place of each jaxpr.
 template <class F>
 ParamsRef map_sub_jaxprs(Session& session, const Params& p, F&& f) {
   std::vector<Param> values = p.values;
-  for (size_t i = 0; i < values.size(); ++i) {
-    ParamKind kind = p.signature->params[i].kind;
-    auto* object = std::get_if<Object>(&values[i]);
-    if (!object) continue;
-    if (kind == ParamKind::jaxpr) values[i] = Object(f(static_cast<const Jaxpr&>(**object)));
-    if (kind != ParamKind::jaxprs) continue;
-    std::vector<JaxprRef> items;
-    for (const JaxprRef& j : static_cast<const JaxprList&>(**object).items) items.push_back(f(*j));
-    values[i] = Object(make_ref<JaxprList>(std::move(items)));
-  }
+  map_sub_jaxprs(*p.signature, values, f);
   return session.params().make(*p.signature, std::move(values));
 }
 // Of an equation: its primitive's, and those of the jaxprs that it holds. Asked at every bind.

@@ -18,7 +18,8 @@ enum class Saved : uint8_t {
   without,  // left out: its derivative is refused
 };
 
-// What an equation calls by name, as its parameter of kind object: a custom rule.
+// What an equation calls by name, as its parameter of kind object: a custom rule, or a host
+// function.
 class Callee : public RefCounted {
  public:
   virtual const std::string& name() const = 0;

@@ -13,6 +13,7 @@ class Tracer;
 class JvpTrace;
 class BatchTrace;
 class StageTrace;
+class Simplifier;
 struct Mapped;
 struct Dual;
 struct Primitive;
@@ -48,7 +49,7 @@ struct Pruned {
   Flags operands;  // kept
   Flags results;   // kept: at least those used
 };
-using Dce = Pruned (*)(Session&, const Params&, std::span<const bool> used);
+using Dce = Pruned (*)(Simplifier&, const Params&, std::span<const bool> used);
 
 // How a primitive depends on the operands that its signature marks.
 enum class Linearity {
@@ -123,6 +124,9 @@ struct Primitive {
   bool differentiable = true;  // false: results have no derivative (comparisons, sign, floor)
   bool internal = false;       // made by transformations only: not an operation that users call
   Signature sig = {};
+
+  // Can a text or a module say all of an equation's parameters?
+  bool can_be_said() const { return sig.object() == sig.n_params || unlinked; }
 };
 
 }  // namespace jv

@@ -25,7 +25,7 @@ class TreeDef final : public RefCounted {
   bool has_object = false;  // here or below
   uint64_t hash = 0;
 
-  // f32-like picture: {'a': *, 'b': (*, None)}
+  // As people write it: {'a': *, 'b': (*, None)}
   std::string text() const;
   // The path of leaf i: ['a'][0]
   std::string path(size_t leaf) const;

@@ -60,6 +60,12 @@ struct Signature {
       if (!operands[i].linear) return false;
     return n_operands > 0;
   }
+  // The place of the parameter of kind object; n_params when there is none.
+  constexpr size_t object() const {
+    size_t i = 0;
+    while (i < n_params && params[i].kind != ParamKind::object) ++i;
+    return i;
+  }
   // The place of a parameter; n_params when there is none of that name.
   constexpr size_t find(std::string_view name) const {
     size_t i = 0;

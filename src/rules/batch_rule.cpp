@@ -16,7 +16,7 @@ struct BatchedResiduals final : RefCounted {
 
 class BatchedRule final : public DerivedRule {
  public:
-  BatchedRule(RuleRef rule, Flags mapped, int64_t size)
+  BatchedRule(CustomRuleRef rule, Flags mapped, int64_t size)
       : DerivedRule(std::move(rule)), mapped_(std::move(mapped)), size_(size) {}
 
   bool same(const CustomRule& other) const override {
@@ -89,9 +89,7 @@ class BatchedRule final : public DerivedRule {
   }
 
  private:
-  Tracers all_mapped(MappedOperands results) const {
-    return materialised(results, Flags(results.size(), true), size_);
-  }
+  Tracers all_mapped(MappedOperands results) const { return materialised(results, size_); }
 
   // An argument that is the same for every element collects the cotangents of all.
   Tracer argument_ct(const Mapped& ct, bool argument_mapped) const {
@@ -105,7 +103,7 @@ class BatchedRule final : public DerivedRule {
 
 }  // namespace
 
-RuleRef batch_rule(RuleRef rule, Flags mapped, int64_t size) {
+CustomRuleRef batch_rule(CustomRuleRef rule, Flags mapped, int64_t size) {
   return make_ref<const BatchedRule>(std::move(rule), std::move(mapped), size);
 }
 

@@ -13,14 +13,16 @@ namespace jv {
 
 namespace {
 
-RuleRef rule_of(const Params& p) { return RuleRef(&p.object<CustomRule>("rule")); }
+CustomRuleRef rule_of(const Params& p) { return CustomRuleRef(&p.object<CustomRule>("rule")); }
 
-Tracers bind_call(const Primitive& p, const RuleRef& rule, Context& cx, Operands args, Trace& at) {
+Tracers bind_call(const Primitive& p, const CustomRuleRef& rule, Context& cx, Operands args,
+                  Trace& at) {
   return bind_at(at, p, args, call_params(cx, p.sig, rule, {}));
 }
 
 Batched custom_batch(BatchTrace& t, const Primitive& p, MappedOperands in, const Params& params) {
-  RuleRef rule = batch_rule(rule_of(params), mapped_of(in.subspan(n_consts(params))), t.size);
+  CustomRuleRef rule =
+      batch_rule(rule_of(params), mapped_of(in.subspan(n_captured(params))), t.size);
   if (primal_jaxpr(params)) return each_mapped(bind_batched(t, p, rule, in, params));
   Tracers operands = values_of(in);
   return each_mapped(bind_call(p, rule, t.cx, operands, home_of(t.cx, operands)));
@@ -28,18 +30,16 @@ Batched custom_batch(BatchTrace& t, const Primitive& p, MappedOperands in, const
 
 // Outputs that nobody uses go, and what they alone needed; arguments stay, because bwd may need
 // them.
-Pruned custom_dce(Session& session, const Params& params, std::span<const bool> used) {
+Pruned custom_dce(Simplifier& s, const Params& params, std::span<const bool> used) {
   const Jaxpr& j = *primal_jaxpr(params);
-  auto part = make_ref<Jaxpr>(j);
-  part->outs.clear();
-  for (size_t i = 0; i < used.size(); ++i)
-    if (used[i]) part->outs.push_back(j.outs[i]);
-  ParamsRef pruned = with_param(session, params, "call_jaxpr", Object(simplify(part)));
+  Flags all(j.invars.size(), true);
+  JaxprRef part = s.prune(j, used, all).jaxpr;
+  ParamsRef pruned = with_param(s.session, params, "call_jaxpr", Object(part));
   if (part->outs.size() < j.outs.size()) {
-    RuleRef rule = prune_rule(rule_of(params), Flags(used), out_avals(j));
-    pruned = with_param(session, *pruned, "rule", Object(rule));
+    CustomRuleRef rule = prune_rule(rule_of(params), Flags(used), out_avals(j));
+    pruned = with_param(s.session, *pruned, "rule", Object(rule));
   }
-  return {pruned, Flags(j.invars.size(), true), Flags(used)};
+  return {pruned, all, Flags(used)};
 }
 
 Object unlinked(const std::string& name, size_t slot) { return unlinked_rule(name, slot); }
@@ -58,8 +58,8 @@ Dual run_jvp_rule(const JvpTrace& t, const CustomRule& rule, Operands x, Operand
 Dual vjp_linearize(JvpTrace& t, const Primitive&, Operands operands, Operands tangents,
                    const Params& params) {
   refuse_consts(t, params, tangents);
-  RuleRef rule = rule_of(params);
-  Operands x = operands.subspan(n_consts(params)), dx = tangents.subspan(n_consts(params));
+  CustomRuleRef rule = rule_of(params);
+  Operands x = operands.subspan(n_captured(params)), dx = tangents.subspan(n_captured(params));
   if (!t.linearizing()) {
     check_forward(t, *rule);
     return run_jvp_rule(t, *rule, x, dx);
@@ -80,7 +80,7 @@ Dual vjp_linearize(JvpTrace& t, const Primitive&, Operands operands, Operands ta
 Dual jvp_linearize(JvpTrace& t, const Primitive&, Operands operands, Operands tangents,
                    const Params& params) {
   refuse_consts(t, params, tangents);
-  size_t n = n_consts(params);
+  size_t n = n_captured(params);
   return run_jvp_rule(t, *rule_of(params), operands.subspan(n), tangents.subspan(n));
 }
 
@@ -99,10 +99,10 @@ void check_forward(const JvpTrace& t, const CustomRule& rule) {
        rule.how_forward());
 }
 
-Tracers custom_vjp_call(const RuleRef& rule, Context& cx, Operands args, Trace& at) {
+Tracers custom_vjp_call(const CustomRuleRef& rule, Context& cx, Operands args, Trace& at) {
   return bind_call(custom_vjp_call_p, rule, cx, args, at);
 }
-Tracers custom_jvp_call(const RuleRef& rule, Context& cx, Operands args, Trace& at) {
+Tracers custom_jvp_call(const CustomRuleRef& rule, Context& cx, Operands args, Trace& at) {
   return bind_call(custom_jvp_call_p, rule, cx, args, at);
 }
 

@@ -9,8 +9,6 @@ static Ref<const CallRule> rule_of(const Params& p) {
   return Ref<const CallRule>(&p.object<CallRule>("rule"));
 }
 
-size_t n_consts(const Params& p) { return size_t(p.integer("num_consts")); }
-
 const Jaxpr* primal_jaxpr(const Params& p) {
   return std::holds_alternative<Object>(p["call_jaxpr"]) ? &jaxpr_param(p, "call_jaxpr") : nullptr;
 }
@@ -33,7 +31,7 @@ ParamsRef call_params(Context& cx, const Signature& sig, const Ref<const CallRul
 void custom_aval(Session&, std::span<const Aval> in, const Params& params, Avals& out) {
   const Jaxpr& j = *primal_jaxpr(params);
   check_call("custom call", j, in);
-  if (params.integer("num_consts") < 0 || n_consts(params) > in.size())
+  if (params.integer("num_consts") < 0 || n_captured(params) > in.size())
     fail(Code::invalid_argument, "custom call: num_consts is ", params.integer("num_consts"),
          " of ", in.size(), " operands");
   out = out_avals(j);
@@ -62,12 +60,12 @@ Tracers bind_batched(BatchTrace& t, const Primitive& p, const Ref<const CallRule
   Tracers operands = values_of(in);
   auto closed = mapped_jaxpr(t, *primal_jaxpr(params), mapped_of(in));
   Tracers all = join(closed.captured, operands);
-  closed.captured.append(operands.subspan(0, n_consts(params)));
+  closed.captured.append(operands.subspan(0, n_captured(params)));
   return bind_at(home_of(t.cx, all), p, all, call_params(t.cx, p.sig, rule, closed));
 }
 
 void refuse_consts(const JvpTrace& t, const Params& params, Operands dx) {
-  for (size_t i = 0; i < n_consts(params); ++i)
+  for (size_t i = 0; i < n_captured(params); ++i)
     if (dx[i]) fail_closure(t.operands()[i], params.word("name"), "primal");
 }
 

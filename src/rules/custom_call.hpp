@@ -9,7 +9,6 @@
 
 namespace jv {
 
-size_t n_consts(const Params& p);
 const Jaxpr* primal_jaxpr(const Params& p);  // null where the call is not recorded
 // The parameters of a call: of a recorded one with `primal`, else with {}.
 ParamsRef call_params(Context& cx, const Signature& sig, const Ref<const CallRule>& rule,

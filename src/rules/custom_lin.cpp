@@ -11,7 +11,7 @@ namespace {
 
 // What the equation needs besides its operands.
 struct LinearHalf final : RefCounted {
-  RuleRef rule;
+  CustomRuleRef rule;
   CustomRule::Residuals residuals;  // the structure; its leaves are operands
   Avals in, out;                    // types of the call's arguments and results
   Flags perturbed;                  // arguments with a tangent
@@ -55,20 +55,15 @@ Tracers lin_expand(Context& cx, const Primitive&, Operands operands, const Param
 // Applied forward to values that are themselves differentiated: what it does is done in their
 // trace.
 Dual lin_linearize(JvpTrace& t, const Primitive& p, Operands x, Operands dx, const Params& params) {
-  Tracers operands;
-  Dual d;
-  for (size_t i = 0; i < x.size(); ++i) operands.push_back(t.put(x[i], dx[i]));
-  for (const Tracer& o : p.expand(t.cx, p, operands, params))
-    d.y.push_back(t.x(o)), d.dy.push_back(t.dx(o));
-  return d;
+  return push(
+      t, [&](Operands a) { return p.expand(t.cx, p, a, params); }, x, dx);
 }
 
 Batched lin_batch(BatchTrace& t, const Primitive&, MappedOperands in, const Params& params) {
   const LinearHalf& c = half_of(params);
   auto batched = make_ref<LinearHalf>(c);
   MappedOperands residuals = in.subspan(0, c.n_residuals), rest = in.subspan(c.n_residuals);
-  Tracers operands =
-      join(values_of(residuals), materialised(rest, Flags(rest.size(), true), t.size));
+  Tracers operands = join(values_of(residuals), materialised(rest, t.size));
   auto grow = [&](Avals& avals) {
     for (Aval& aval : avals) aval = stacked(t.cx.session(), aval, t.size);
   };
@@ -149,7 +144,7 @@ Batched jaxprs_batch(BatchTrace& t, const Primitive& p, MappedOperands in, const
   pair.share_captured(t.cx, known);
   std::vector<JaxprRef> items{pair.transpose.jaxpr};
   if (pair.function.jaxpr) items.push_back(pair.function.jaxpr);
-  Tracers operands = join(known, materialised(rest, Flags(rest.size(), true), t.size));
+  Tracers operands = join(known, materialised(rest, t.size));
   return each_mapped(
       bind_at(home_of(t.cx, operands), p, operands,
               jaxprs_params(t.cx.session(), std::move(items), params.word("name"), known.size())));
@@ -160,8 +155,7 @@ void jaxprs_transpose(Context& cx, const Primitive&, Operands ct, Operands x, st
   HalfJaxprs h(params);
   Operands known = x.subspan(0, h.n_residuals);
   Avals types = in_avals(h.backward());
-  Tracers cts = filled(ct, Flags(ct.size(), true), types.subspan(h.n_residuals),
-                       home_of(cx, join(known, present(ct))));
+  Tracers cts = filled(ct, types.subspan(h.n_residuals), home_of(cx, join(known, present(ct))));
   back = join(Tracers(h.n_residuals), eval_jaxpr(cx, h.backward(), join(known, cts)));
 }
 
@@ -171,7 +165,7 @@ void check_half(const Params& params, std::span<const bool> known) {
 
 }  // namespace
 
-Tracers custom_tangents(JvpTrace& t, const RuleRef& rule, CustomRule::Residuals residuals,
+Tracers custom_tangents(JvpTrace& t, const CustomRuleRef& rule, CustomRule::Residuals residuals,
                         Operands x, Operands dx, Operands y) {
   auto c = make_ref<LinearHalf>();
   c->rule = rule;
@@ -194,15 +188,13 @@ void freeze_custom_lin(Context& cx, const Jaxpr& j, Eqn& e, std::vector<Param>& 
   const Params& params = *e.params;
   const LinearHalf& c = half_of(params);
   size_t n = c.first_tangent();
-  Avals in;
-  for (Atom a : j.operands(e)) in.push_back(j.aval(a));
-  Avals arguments(in.subspan(n)), back(in.subspan(0, n));
-  for (size_t i = 0; i < e.n_results; ++i) back.push_back(j.vars[e.first_result + i]);
+  Avals in = operand_avals(j, e), arguments(in.subspan(n)), back(in.subspan(0, n));
+  back.append(result_avals(j, e));
   std::vector<JaxprRef> items{record(back, c.rule->name(), "bwd", [&](Operands a) {
     Tracers known(a.subspan(0, n)), all;
     lin_transpose(cx, custom_lin_p, a.subspan(n), join(known, Tracers(arguments.size())), in,
                   params, all);
-    return filled(all.subspan(n), Flags(arguments.size(), true), arguments, home_of(cx, a));
+    return filled(all.subspan(n), arguments, home_of(cx, a));
   })};
   if (c.has_args)
     items.push_back(record(in, c.rule->name(), "jvp rule",

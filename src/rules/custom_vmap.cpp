@@ -155,7 +155,7 @@ StageTrace::Closed dual_jaxpr(JvpTrace& t, const VmapRule& rule, const Jaxpr* j,
 
 // The call of the derivative.
 Tracers bind_dual(JvpTrace& t, Operands x, Operands dx, const Params& params) {
-  size_t n = n_consts(params);
+  size_t n = n_captured(params);
   VmapRuleRef rule = rule_of(params);
   const Jaxpr* j = primal_jaxpr(params);
   Tracers operands = join(x, present(dx));
@@ -190,7 +190,7 @@ Dual vmap_linearize(JvpTrace& t, const Primitive& p, Operands x, Operands dx,
 }
 
 Batched vmap_batch(BatchTrace& t, const Primitive& p, MappedOperands in, const Params& params) {
-  auto args = in.subspan(n_consts(params));
+  auto args = in.subspan(n_captured(params));
   if (any(mapped_of(args))) {
     VmapRuleRef rule = rule_of(params);
     RunningRule running(t.cx, rule->name(), "batching rule", t.depth + 1, t.cx.top().depth);
@@ -205,10 +205,11 @@ Batched vmap_batch(BatchTrace& t, const Primitive& p, MappedOperands in, const P
 }
 
 // The rule gives all results, so all stay.
-Pruned vmap_dce(Session& session, const Params& params, std::span<const bool> used) {
-  JaxprRef j(primal_jaxpr(params));
-  return {with_param(session, params, "call_jaxpr", Object(simplify(j))),
-          Flags(j->invars.size(), true), Flags(used.size(), true)};
+Pruned vmap_dce(Simplifier& s, const Params& params, std::span<const bool> used) {
+  const Jaxpr& j = *primal_jaxpr(params);
+  Flags results(used.size(), true), operands(j.invars.size(), true);
+  JaxprRef simple = s.prune(j, results, operands).jaxpr;
+  return {with_param(s.session, params, "call_jaxpr", Object(simple)), operands, results};
 }
 
 Object unlinked(const std::string& name, size_t slot) {

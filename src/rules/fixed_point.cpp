@@ -123,10 +123,8 @@ StageTrace::Closed by_iteration(Context& cx, std::span<const Aval> types, const 
 }
 
 bool has_transpose(const Linearized& l) {
-  Flags known(l.residuals.size(), true);
-  known.resize(l.linear->invars.size());
   try {
-    check_transposable(*l.linear, known);
+    check_transposable(*l.linear, l.residuals.size());
     return true;
   } catch (const Error& e) {
     if (!e.is(Code::no_transpose)) throw;

@@ -40,9 +40,7 @@ class Freezer {
       }
       size_t slot = slot_of(at, e);
       const std::string& name = calls_[slot].callee->name();
-      for (size_t i = 0; i < values.size(); ++i)
-        if (e.params->signature->params[i].kind == ParamKind::object)
-          values[i] = e.primitive->unlinked(name, slot);
+      values[e.params->signature->object()] = e.primitive->unlinked(name, slot);
       return true;
     });
   }
@@ -53,9 +51,9 @@ class Freezer {
       fail(Code::invalid_argument, e.primitive->name,
            ": the callback of a probe is of this process and cannot be saved");
     const Callee& callee = *callee_of(*e.params);
-    Call call{Ref<const Callee>(&callee), {}, {}};
-    for (Atom a : j.operands(e).subspan(n_captured(*e.params))) call.in.push_back(j.aval(a));
-    for (size_t i = 0; i < e.n_results; ++i) call.out.push_back(j.vars[e.first_result + i]);
+    Avals operands = operand_avals(j, e);
+    Avals in(operands.subspan(n_captured(*e.params)));
+    Call call{Ref<const Callee>(&callee), in, result_avals(j, e)};
     for (size_t i = 0; i < calls_.size(); ++i)
       if (same(calls_[i], call)) return i;
     if (calls_.size() == max_rules)

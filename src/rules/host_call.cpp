@@ -3,6 +3,7 @@
 // bwd is opaque, and a second derivative through it is refused, never lost.
 #include "primitives/define.hpp"
 #include "rules/host_parts.hpp"
+#include "transforms/simplify.hpp"
 
 namespace jv {
 namespace {
@@ -104,7 +105,7 @@ Dual host_call_linearize(JvpTrace& t, const Primitive&, Operands x, Operands dx,
   rule->check_bwd();
   Tracers all = rule->call(t.cx, x, true);
   Tracers y(all.subspan(0, all.size() - 2));
-  Tracers dy = custom_tangents(t, RuleRef(rule), rule->residuals(x, all), x, dx, y);
+  Tracers dy = custom_tangents(t, CustomRuleRef(rule), rule->residuals(x, all), x, dx, y);
   if (!params.flag("state")) return {y, dy};
   y.append(all.subspan(all.size() - 2));
   dy.push_back(Tracer());
@@ -113,11 +114,11 @@ Dual host_call_linearize(JvpTrace& t, const Primitive&, Operands x, Operands dx,
 }
 
 // A result that nobody needs is still written; the state is not kept.
-Pruned host_call_dce(Session& session, const Params& params, std::span<const bool> used) {
+Pruned host_call_dce(Simplifier& s, const Params& params, std::span<const bool> used) {
   Pruned r{ParamsRef(&params), Flags(params.ints("mapped").size(), true), Flags(used.size(), true)};
   size_t n = params.dims("out").size();
   if (!params.flag("state") || used[n] || used[n + 1]) return r;
-  r.params = with_param(session, params, "state", false);
+  r.params = with_param(s.session, params, "state", false);
   r.results[n] = r.results[n + 1] = false;
   return r;
 }

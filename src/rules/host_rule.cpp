@@ -221,7 +221,7 @@ void check_linked(const Params& params, const Host& host) {
 Tracers host_call(const HostRef& host, Context& cx, Trace& at, Operands args, const Avals& out) {
   auto rule = make_ref<const HostRule>(host, host->pure, avals_of(args), out, int64_t(-1),
                                        Ints(args.size(), 0));
-  return custom_vjp_call(RuleRef(rule), cx, args, at);
+  return custom_vjp_call(CustomRuleRef(rule), cx, args, at);
 }
 
 }  // namespace jv

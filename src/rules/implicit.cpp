@@ -26,13 +26,13 @@ Tracers ImplicitRule::change(Context& cx, Operands args, Operands dargs, Operand
 
 // The solution is that of the same rule, so that it is differentiated again by it.
 Dual ImplicitRule::jvp(Context& cx, Operands x, Operands dx) const {
-  Tracers y = custom_jvp_call(RuleRef(this), cx, x, home_of(cx, x)), dy(y.size());
+  Tracers y = custom_jvp_call(CustomRuleRef(this), cx, x, home_of(cx, x)), dy(y.size());
   if (present(captured(dx)).empty()) return {y, dy};
   Operands solution = y.subspan(0, n_unknowns());
   Tracers df = change(cx, x, dx, solution);
   if (present(df).empty()) return {y, dy};
   Avals types = tangent_avals(cx.session(), avals_of(solution));
-  df = filled(df, Flags(df.size(), true), types, home_of(cx, join(x, df)));
+  df = filled(df, types, home_of(cx, join(x, df)));
   Tracers found = tangent(cx, x, solution, df);
   std::copy(found.begin(), found.end(), dy.begin());
   return {y, dy};

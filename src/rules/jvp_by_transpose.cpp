@@ -8,13 +8,12 @@ namespace jv {
 namespace {
 
 void check_linear(const CustomRule& rule, const StageTrace::Closed& bwd) {
-  Flags known(bwd.jaxpr->invars.size(), false);
-  for (size_t i = 0; i < bwd.captured.size(); ++i) known[i] = true;
   try {
-    check_transposable(*bwd.jaxpr, known);
-  } catch (const Error& e) {
-    fail(Code::no_transpose, rule.name(),
-         ": its bwd has no transpose, which forward mode asks for: ", e.message);
+    check_transposable(*bwd.jaxpr, bwd.captured.size());
+  } catch (Error& e) {
+    e.message =
+        rule.name() + ": its bwd has no transpose, which forward mode asks for: " + e.message;
+    throw;
   }
 }
 

@@ -56,7 +56,7 @@ Dual linear_linearize(JvpTrace& t, const Primitive& p, Operands x, Operands dx,
     d.dy = Tracers(d.y.size());
   }
   if (present(dx.subspan(n)).empty()) return d;
-  Tracers linear = filled(dx.subspan(n), Flags(x.size() - n, true), avals_of(x.subspan(n)), home);
+  Tracers linear = filled(dx.subspan(n), avals_of(x.subspan(n)), home);
   ParamsRef again =
       make_params(t.cx, silent(function_of(params)), n, JaxprRef(&transpose_of(params)));
   Tracers along = bind_at(home, p, join(x.subspan(0, n), linear), again);
@@ -70,7 +70,7 @@ void linear_transpose(Context& cx, const Primitive& p, Operands ct, Operands x,
   Operands known = x.subspan(0, n);
   const Jaxpr &f = function_of(params), &t = transpose_of(params);
   Trace& home = home_of(cx, join(known, present(ct)));
-  Tracers cts = filled(ct, Flags(ct.size(), true), out_avals(f), home);
+  Tracers cts = filled(ct, out_avals(f), home);
   Tracers found =
       bind_at(home, p, join(known, cts), make_params(cx, JaxprRef(&t), n, JaxprRef(&f)));
   back = Tracers(n);

@@ -101,12 +101,10 @@ Tracers product_tangent(JvpTrace& t, const Parts& s, Operands x, Operands dx, Op
   Operands consts = s.consts(x, Parts::matvec), dconsts = s.consts(dx, Parts::matvec);
   if (present(dconsts).empty()) return Tracers(solution.size());
   std::vector<uint32_t> origins = t.origins();
-  Tracers args, tangents;
-  for (size_t i = 0; i < consts.size(); ++i)
-    args.push_back(dconsts[i] ? t.put(consts[i], dconsts[i], origins[i]) : consts[i]);
-  args.append(solution);
-  for (const Tracer& r : eval_jaxpr(t.cx, s[Parts::matvec], args)) tangents.push_back(t.dx(r));
-  return tangents;
+  origins.resize(consts.size() + solution.size());
+  return push(t, Interpret{t.cx, s[Parts::matvec]}, join(consts, solution),
+              join(dconsts, Tracers(solution.size())), origins)
+      .dy;
 }
 
 // db - dA x
@@ -137,7 +135,7 @@ Dual solve_linearize(JvpTrace& t, const Primitive& p, Operands x, Operands dx,
   Avals types = tangent_avals(t.cx.session(), avals_of(solution));
   Trace& home = home_of(t.cx, join(x, dx));
   Tracers operands(x.subspan(0, s.first_unknown()));
-  operands.append(filled(rhs, Flags(rhs.size(), true), types, home));
+  operands.append(filled(rhs, types, home));
   Tracers found = bind_at(home, p, operands, quiet);
   for (size_t i = 0; i < solution.size(); ++i) dy[i] = found[i];
   return {y, dy};
@@ -163,7 +161,7 @@ void solve_transpose(Context& cx, const Primitive&, Operands ct, Operands x,
     fail(Code::no_transpose, "custom_linear_solve: auxiliary results have no derivative");
   Tracers known = present(x);
   Trace& home = home_of(cx, join(known, present(ct)));
-  Tracers b = filled(ct.subspan(0, n), Flags(n, true), s.unknowns(in), home);
+  Tracers b = filled(ct.subspan(0, n), s.unknowns(in), home);
   LinearSolve other{s.closed(x, Parts::vecmat), s.closed(x, Parts::matvec),
                     s.closed(x, Parts::transpose_solve), s.closed(x, Parts::solve)};
   Tracers found = linear_solve(cx, home, other, b);
@@ -187,8 +185,7 @@ StageTrace::Closed batched(BatchTrace& t, const Parts& s, Parts::Which which, Ma
 Batched solve_batch(BatchTrace& t, const Primitive&, MappedOperands in, const Params& params) {
   Parts s(params);
   Trace& home = home_of(t.cx, values_of(in));
-  Tracers b;
-  for (const Mapped& m : s.unknowns(in)) b.push_back(materialise(m, t.size));
+  Tracers b = materialised(s.unknowns(in), t.size);
   Avals types = avals_of(b);
   LinearSolve all{batched(t, s, Parts::matvec, in, types), batched(t, s, Parts::vecmat, in, types),
                   batched(t, s, Parts::solve, in, types),
@@ -199,7 +196,7 @@ Batched solve_batch(BatchTrace& t, const Primitive&, MappedOperands in, const Pa
 // ---- dead code
 
 // Auxiliary results that nobody uses go, and with them what a jaxpr captured for them alone.
-Pruned solve_dce(Session& session, const Params& params, std::span<const bool> used) {
+Pruned solve_dce(Simplifier& simplifier, const Params& params, std::span<const bool> used) {
   Parts s(params);
   Pruned p;
   Ints lengths;
@@ -212,7 +209,8 @@ Pruned solve_dce(Session& session, const Params& params, std::span<const bool> u
       for (size_t i = s.n_unknowns(); i < outs.size(); ++i)
         outs[i] = which == Parts::solve && used[i];
       for (size_t i = 0; i < n; ++i) kept[i] = false;
-      j = prune(*j, outs, kept);
+      Part part = simplifier.prune(*j, outs, kept);
+      j = part.jaxpr, kept = part.inputs;
     }
     std::span<const bool> consts = kept.subspan(0, n);
     lengths.push_back(int64_t(count_of(consts)));
@@ -220,7 +218,7 @@ Pruned solve_dce(Session& session, const Params& params, std::span<const bool> u
   }
   for (size_t i = 0; i < used.size(); ++i) p.results.push_back(i < s.n_unknowns() || used[i]);
   p.operands.append(Flags(s.n_unknowns(), true));
-  p.params = solve_params(session, lengths, s.jaxprs);
+  p.params = solve_params(simplifier.session, lengths, s.jaxprs);
   return p;
 }
 

@@ -10,7 +10,7 @@ namespace jv {
 Ref<Module> freeze(Context& cx, const JaxprRef& main, bool rules);
 
 // The rule at a place of the module's table.
-RuleRef module_rule(const ModuleRef& module, size_t slot);
+CustomRuleRef module_rule(const ModuleRef& module, size_t slot);
 // The jaxpr with the module's rules where it names their places.
 JaxprRef link(const ModuleRef& module, const JaxprRef& j);
 

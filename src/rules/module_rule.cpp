@@ -79,7 +79,7 @@ class ModuleRule final : public CustomRule {
 
 }  // namespace
 
-RuleRef module_rule(const ModuleRef& module, size_t slot) {
+CustomRuleRef module_rule(const ModuleRef& module, size_t slot) {
   return make_ref<const ModuleRule>(module, slot);
 }
 
@@ -87,9 +87,7 @@ JaxprRef link(const ModuleRef& module, const JaxprRef& j) {
   return edit_calls(j, [&](const Jaxpr&, Eqn& e, std::vector<Param>& values) {
     auto* callee = dynamic_cast<const CustomRule*>(callee_of(*e.params));
     if (!callee || callee->slot() == Callee::no_slot) return false;  // others are linked by name
-    for (size_t i = 0; i < values.size(); ++i)
-      if (e.params->signature->params[i].kind == ParamKind::object)
-        values[i] = Object(module_rule(module, callee->slot()));
+    values[e.params->signature->object()] = Object(module_rule(module, callee->slot()));
     return true;
   });
 }

@@ -8,7 +8,7 @@ namespace {
 
 class PrunedRule final : public DerivedRule {
  public:
-  PrunedRule(RuleRef rule, Flags kept, Avals all)
+  PrunedRule(CustomRuleRef rule, Flags kept, Avals all)
       : DerivedRule(std::move(rule)), kept_(std::move(kept)), all_(std::move(all)) {}
 
   bool same(const CustomRule& other) const override {
@@ -45,7 +45,7 @@ class PrunedRule final : public DerivedRule {
 
 }  // namespace
 
-RuleRef prune_rule(RuleRef rule, Flags kept, Avals all_outputs) {
+CustomRuleRef prune_rule(CustomRuleRef rule, Flags kept, Avals all_outputs) {
   return make_ref<const PrunedRule>(std::move(rule), std::move(kept), std::move(all_outputs));
 }
 

@@ -43,7 +43,7 @@ class CustomRule : public CallRule {
   // Forward mode. Null tangents are zero, in and out.
   virtual Dual jvp(Context& cx, Operands x, Operands dx) const = 0;
 };
-using RuleRef = Ref<const CustomRule>;
+using CustomRuleRef = Ref<const CustomRule>;
 
 // A rule made of another one: what it does not change is the other's.
 class DerivedRule : public CustomRule {
@@ -60,8 +60,8 @@ class DerivedRule : public CustomRule {
   bool has_reverse() const final { return rule_->has_reverse(); }
 
  protected:
-  explicit DerivedRule(RuleRef rule) : rule_(std::move(rule)) {}
-  const RuleRef rule_;
+  explicit DerivedRule(CustomRuleRef rule) : rule_(std::move(rule)) {}
+  const CustomRuleRef rule_;
 };
 
 // A batched form.
@@ -76,12 +76,12 @@ using VmapRuleRef = Ref<const VmapRule>;
 
 // The rule of the function mapped over its arguments that `mapped` marks. All its outputs are
 // mapped.
-RuleRef batch_rule(RuleRef rule, Flags mapped, int64_t size);
+CustomRuleRef batch_rule(CustomRuleRef rule, Flags mapped, int64_t size);
 // The rule of the function with only some of its outputs; bwd gets zeros for the others.
-RuleRef prune_rule(RuleRef rule, Flags kept, Avals all_outputs);
+CustomRuleRef prune_rule(CustomRuleRef rule, Flags kept, Avals all_outputs);
 // What stands for a rule that only has a name: there is a primal, and differentiating it is
 // NO_RULE.
-RuleRef unlinked_rule(std::string name, size_t slot = Callee::no_slot);
+CustomRuleRef unlinked_rule(std::string name, size_t slot = Callee::no_slot);
 // The rule of a jaxpr whose examples are done one after the other, by a scan.
 VmapRuleRef sequential_rule(std::string name, JaxprRef jaxpr);
 // Forward mode of a rule whose bwd is linear in the cotangents: y from fwd, dy from the transpose
@@ -90,14 +90,14 @@ Dual jvp_by_transpose(Context& cx, const CustomRule& rule, Operands x, Operands 
 // What a batched rule's fwd keeps beside its leaves, of which `mapped` are mapped.
 Ref<const RefCounted> batch_residuals(Ref<const RefCounted> structure, Flags mapped);
 
-Tracers custom_vjp_call(const RuleRef& rule, Context& cx, Operands args, Trace& at);
-Tracers custom_jvp_call(const RuleRef& rule, Context& cx, Operands args, Trace& at);
+Tracers custom_vjp_call(const CustomRuleRef& rule, Context& cx, Operands args, Trace& at);
+Tracers custom_jvp_call(const CustomRuleRef& rule, Context& cx, Operands args, Trace& at);
 Tracers custom_vmap_call(const VmapRuleRef& rule, Context& cx, Operands args, Trace& at);
 
 // FWD_MODE where the trace differentiates forward and the rule has no forward mode.
 void check_forward(const JvpTrace& t, const CustomRule& rule);
 // The tangents of a rule's results y, from what its fwd kept: the linear half of the call.
-Tracers custom_tangents(JvpTrace& t, const RuleRef& rule, CustomRule::Residuals residuals,
+Tracers custom_tangents(JvpTrace& t, const CustomRuleRef& rule, CustomRule::Residuals residuals,
                         Operands x, Operands dx, Operands y);
 
 }  // namespace jv

@@ -32,7 +32,7 @@ class UnlinkedRule final : public CustomRule {
 
 }  // namespace
 
-RuleRef unlinked_rule(std::string name, size_t slot) {
+CustomRuleRef unlinked_rule(std::string name, size_t slot) {
   return make_ref<const UnlinkedRule>(std::move(name), slot);
 }
 

@@ -98,9 +98,7 @@ class Decoder {
     if (!p)
       fail(Code::not_found, "no primitive is called '", name.substr(0, 40),
            "': the program was saved by another version");
-    for (size_t i = 0; i < p->sig.n_params; ++i)
-      if (p->sig.params[i].kind == ParamKind::object && !p->unlinked)
-        in_.refuse(p->name, " cannot be loaded");
+    if (!p->can_be_said()) in_.refuse(p->name, " cannot be loaded");
     primitives_.push_back(p);
   }
 

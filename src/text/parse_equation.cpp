@@ -38,10 +38,8 @@ class Adder {
     const Signature& sig = p_.sig;
     auto* name = std::get_if<std::string>(&e_.params[sig.find("name")]);
     if (!name) lex_.fail_at(e_.place, p_.name, " needs a name");
-    for (size_t i = 0; i < sig.n_params; ++i)
-      if (sig.params[i].kind == ParamKind::object &&
-          std::holds_alternative<std::monostate>(e_.params[i]))
-        e_.params[i] = p_.unlinked(*name, Callee::no_slot);
+    Param& rule = e_.params[sig.object()];
+    if (std::holds_alternative<std::monostate>(rule)) rule = p_.unlinked(*name, Callee::no_slot);
   }
 
   Avals operand_avals() const {

@@ -27,9 +27,8 @@ const Primitive& read_primitive(Lexer& lex, Find find, const char* expected) {
   const Primitive* p = find(our_name(name));
   if (!p)
     fail(Code::not_found, lex.position(place), "no primitive is called '", name.substr(0, 40), "'");
-  for (size_t i = 0; i < p->sig.n_params; ++i)
-    if (p->sig.params[i].kind == ParamKind::object && !p->unlinked)
-      lex.fail_at(place, name, " holds a custom rule, whose callbacks no text can say");
+  if (!p->can_be_said())
+    lex.fail_at(place, name, " holds a custom rule, whose callbacks no text can say");
   return *p;
 }
 

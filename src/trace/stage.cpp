@@ -16,10 +16,7 @@ void StageTrace::finish() {
   near_seen_ = {};
 }
 
-Aval StageTrace::aval(uint32_t bits) const {
-  bool literal = bits >> 31;
-  return jaxpr_->aval(literal ? Atom::literal(bits << 1 >> 1) : Atom::var(bits));
-}
+Aval StageTrace::aval(uint32_t bits) const { return jaxpr_->aval(Atom::from_bits(bits)); }
 
 Atom StageTrace::capture_outer(const Tracer& t) {
   Key key = t.is_concrete() ? Key{t.array().get(), 0} : Key{&t.trace(), t.index()};

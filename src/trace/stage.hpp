@@ -43,7 +43,7 @@ class StageTrace final : public Trace {
   };
   Atom capture(const Tracer& t) {
     if (&t.trace() != this) return capture_outer(t);
-    return t.index() >> 31 ? Atom::literal(t.index() << 1 >> 1) : Atom::var(t.index());
+    return Atom::from_bits(t.index());
   }
   Atom capture_outer(const Tracer& t);
   void bind_complete(const Primitive& p, Tracers operands, ParamsRef params, Tracers& out);

@@ -16,7 +16,8 @@ bool Trace::inside(const Trace& other) const {
 }
 
 void Context::push(Trace& trace) {
-  if (top_->depth >= 4 * int(max_depth))
+  constexpr int traces_a_level = 4;  // linearize opens two, and what it calls opens others
+  if (top_->depth >= traces_a_level * int(max_depth))
     fail(Code::invalid_argument, "transformations are nested deeper than ", max_depth, " levels");
   trace.below = Ref<Trace>(top_);
   trace.depth = top_->depth + 1;

@@ -13,8 +13,7 @@ Tracer BatchTrace::put(Mapped m) {
   return Tracer(*this, uint32_t(values_.size() - 1));
 }
 
-// [inner size, size, ...] -> [size, inner size, ...]
-static Tracer exchange_leading(const Tracer& x) {
+Tracer swap_leading(const Tracer& x) {
   Ints order{1, 0};
   for (size_t i = 2; i < x.shape().size(); ++i) order.push_back(int64_t(i));
   return transpose(x, order);
@@ -26,7 +25,7 @@ Tracer BatchTrace::put_inside(Mapped m) {
   if (!m.mapped) return m.value;
   if (auto* batch = dynamic_cast<BatchTrace*>(&inner)) {
     Tracer both = materialise(batch->get(m.value), batch->size);
-    return batch->put({put_inside({exchange_leading(both), true}), true});
+    return batch->put({put_inside({swap_leading(both), true}), true});
   }
   if (auto* jvp = dynamic_cast<JvpTrace*>(&inner)) {
     Tracer x = put_inside({jvp->x(m.value), true}), dx = jvp->dx(m.value);

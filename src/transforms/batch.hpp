@@ -42,6 +42,8 @@ class BatchTrace final : public Trace {
   std::vector<Value> values_;
 };
 
+Tracer swap_leading(const Tracer& x);  // axes 0 and 1 exchanged
+
 // f(operands) -> results, over `in`; what comes out is mapped or not.
 template <class F>
 Batched batch(Context& cx, F&& f, MappedOperands in, int64_t size) {

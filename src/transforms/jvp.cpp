@@ -1,5 +1,7 @@
 #include "transforms/jvp.hpp"
 
+#include <utility>
+
 #include "primitives/define.hpp"
 #include "transforms/batch.hpp"
 
@@ -74,6 +76,19 @@ static Tracer tangent(const Primitive& p, Operands x, Operands dx, Operands y,
   return sum;
 }
 
+// While it lives, these are the operands of the equation whose `linearize` runs: a rule binds
+// others.
+class JvpTrace::CurrentOperands {
+ public:
+  CurrentOperands(JvpTrace& t, Operands now) : t_(t), before_(std::exchange(t.operands_, now)) {}
+  ~CurrentOperands() { t_.operands_ = before_; }
+  CurrentOperands(const CurrentOperands&) = delete;
+
+ private:
+  JvpTrace& t_;
+  Operands before_;
+};
+
 void JvpTrace::bind(const Primitive& p, Operands operands, const ParamsRef& params, Tracers& out) {
   Tracers x, dx;
   Dual d;
@@ -87,7 +102,7 @@ void JvpTrace::bind(const Primitive& p, Operands operands, const ParamsRef& para
     for (const Tracer& t : operands)
       if (has_tangent(t)) check_rule_calls(cx, t);
   if (any && p.linearize) {
-    operands_ = operands;
+    CurrentOperands current(*this, operands);
     d = p.linearize(*this, p, x, dx, *params);
   } else {
     bind_place(x[0].trace(), p, x, *params).bind(p, x, params, d.y);

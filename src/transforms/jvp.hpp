@@ -48,6 +48,7 @@ class JvpTrace final : public Trace {
     Tracer x, dx;
     uint32_t location;
   };
+  class CurrentOperands;
   void finish() override { pairs_.clear(); }
   StageTrace* linear_;
   Trace& home_;
@@ -127,11 +128,14 @@ Linearized linearize(Context& cx, F&& f, Operands x, std::span<const bool> pertu
   return r;
 }
 
-// f at x along dx (null: zero), by this trace.
+// f at x along dx (null: zero), by this trace. `origins`: where x were made.
 template <class F>
-Dual push(JvpTrace& trace, F&& f, Operands x, Operands dx) {
+Dual push(JvpTrace& trace, F&& f, Operands x, Operands dx, std::span<const uint32_t> origins = {}) {
   Tracers args;
-  for (size_t i = 0; i < x.size(); ++i) args.push_back(dx[i] ? trace.put(x[i], dx[i]) : x[i]);
+  for (size_t i = 0; i < x.size(); ++i) {
+    uint32_t origin = origins.empty() ? 0 : origins[i];
+    args.push_back(dx[i] ? trace.put(x[i], dx[i], origin) : x[i]);
+  }
   Dual d;
   for (const Tracer& t : f(Operands(args))) d.y.push_back(trace.x(t)), d.dy.push_back(trace.dx(t));
   return d;

@@ -31,8 +31,8 @@ Flags used_results(const Eqn& e, const Marks& vars) {
   return Flags(vars.begin() + e.first_result, vars.begin() + e.first_result + e.n_results);
 }
 
-// `inner`: what is dead inside equations that hold jaxprs is found too, and taken out.
-Liveness find_live(const Jaxpr& j, bool inner) {
+// `inner`: it finds what is dead inside equations that hold jaxprs too, and takes it out.
+Liveness find_live(const Jaxpr& j, Simplifier* inner) {
   Liveness live{Marks(j.eqns.size()), Marks(j.vars.size()), {}};
   auto use = [&](Atom a) {
     if (!a.is_literal()) live.vars[a.index()] = true;
@@ -44,8 +44,7 @@ Liveness find_live(const Jaxpr& j, bool inner) {
     live.eqns[k] = true;
     const Pruned* pruned = nullptr;
     if (inner && e.primitive->dce)
-      pruned =
-          &(live.pruned[k] = e.primitive->dce(*j.session, *e.params, used_results(e, live.vars)));
+      pruned = &(live.pruned[k] = e.primitive->dce(*inner, *e.params, used_results(e, live.vars)));
     auto operands = j.operands(e);
     for (size_t i = 0; i < e.n_operands; ++i)
       if (!pruned || pruned->operands[i]) use(operands[i]);
@@ -74,13 +73,14 @@ class Rewriter {
     for (Var v : old.invars) fresh_->invars.push_back(add_var(v));
   }
 
-  Ref<Jaxpr> run(bool rewrite) {
-    Liveness live = find_live(old_, rewrite);
+  // `simplifier`: null where dead equations go, and nothing else.
+  Ref<Jaxpr> run(Simplifier* simplifier) {
+    Liveness live = find_live(old_, simplifier);
     for (size_t k = 0; k < old_.eqns.size(); ++k) {
       if (!live.eqns[k]) continue;
       const Pruned* part = live.part(k);
       if (part) copy_part(old_.eqns[k], old_.locations[k], *part);
-      else copy(old_.eqns[k], old_.locations[k], rewrite);
+      else copy(old_.eqns[k], old_.locations[k], simplifier);
     }
     for (Atom a : old_.outs) fresh_->outs.push_back(atom(a));
     return fresh_;
@@ -169,7 +169,7 @@ class Rewriter {
     Arrays values;
     for (Atom a : in) values.push_back(fresh_->literals[a.index()]);
     Array result;
-    e.primitive->eval({*old_.session, values, *e.params, out, {&result, 1}});
+    jv::evaluate(*e.primitive, {*old_.session, values, *e.params, out, {&result, 1}});
     // A NaN is made when the program runs, where JAXVJP_CHECK_NANS sees it.
     if (is_float(out[0]->dtype) && element(result, 0) != element(result, 0)) return false;
     map_[e.first_result] = literal(result);
@@ -264,32 +264,31 @@ static bool has_dead(const Jaxpr& j) {
 }
 
 // All equations of the result are live.
-static Ref<Jaxpr> simplified(const Jaxpr& j) {
+static Ref<Jaxpr> simplified(Simplifier& simplifier, const Jaxpr& j) {
   Rewriter rewriter(j);
-  Ref<Jaxpr> r = rewriter.run(true);
-  if (rewriter.changed() && has_dead(*r)) r = Rewriter(*r).run(false);
+  Ref<Jaxpr> r = rewriter.run(&simplifier);
+  if (rewriter.changed() && has_dead(*r)) r = Rewriter(*r).run(nullptr);
+  verify(*r);
   return r;
 }
 
 JaxprRef simplify(const JaxprRef& j) {
-  Ref<Jaxpr> r = simplified(*j);
-  verify(*r);
-  return r;
+  Simplifier simplifier(*j->session);
+  return simplified(simplifier, *j);
 }
 
-// Simplifies, and drops the inputs that are not used then, except those that `keep` says.
-template <class Keep>
-static JaxprRef simplify_and_drop(const Jaxpr& j, Flags& kept, Keep keep) {
-  Ref<Jaxpr> r = simplified(j);
-  Marks used = find_used(*r);
+static Flags used_inputs(const Jaxpr& j) {
+  Marks used = find_used(j);
+  Flags flags;
+  for (Var v : j.invars) flags.push_back(used[v]);
+  return flags;
+}
+
+static void keep_inputs(Jaxpr& j, std::span<const bool> kept) {
   std::vector<Var> inputs;
-  for (size_t i = 0; i < r->invars.size(); ++i) {
-    kept.push_back(used[r->invars[i]] || keep(i));
-    if (kept.back()) inputs.push_back(r->invars[i]);
-  }
-  r->invars = std::move(inputs);
-  verify(*r);
-  return r;
+  for (size_t i = 0; i < j.invars.size(); ++i)
+    if (kept[i]) inputs.push_back(j.invars[i]);
+  j.invars = std::move(inputs);
 }
 
 static Ref<Jaxpr> with_outputs(const Jaxpr& j, std::span<const bool> used) {
@@ -300,17 +299,25 @@ static Ref<Jaxpr> with_outputs(const Jaxpr& j, std::span<const bool> used) {
   return part;
 }
 
-JaxprRef prune(const Jaxpr& j, std::span<const bool> used, Flags& inputs) {
-  Flags keep = std::move(inputs);
-  inputs = {};
-  return simplify_and_drop(*with_outputs(j, used), inputs,
-                           [&](size_t i) { return i < keep.size() && keep[i]; });
+Simplifier::Done& Simplifier::whole(const Jaxpr& j, std::span<const bool> used) {
+  for (Done& d : done_[&j])
+    if (std::equal(used.begin(), used.end(), d.used.begin())) return d;
+  JaxprRef whole = simplified(*this, *with_outputs(j, used));
+  Flags needed = used_inputs(*whole);
+  return done_[&j].emplace_back(JaxprRef(&j), Flags(used), whole, needed, std::vector<Part>());
 }
 
-Flags needed_inputs(const Jaxpr& j, std::span<const bool> used) {
-  Flags needed;
-  simplify_and_drop(*with_outputs(j, used), needed, [](size_t) { return false; });
-  return needed;
+Part Simplifier::prune(const Jaxpr& j, std::span<const bool> used, std::span<const bool> keep) {
+  Done& done = whole(j, used);
+  Flags inputs = done.needed;
+  for (size_t i = 0; i < keep.size(); ++i) inputs[i] = inputs[i] || keep[i];
+  for (const Part& part : done.parts)
+    if (part.inputs == inputs) return part;
+  auto part = make_ref<Jaxpr>(*done.whole);
+  keep_inputs(*part, inputs);
+  verify(*part);
+  done.parts.push_back({part, inputs});
+  return done.parts.back();
 }
 
 JaxprRef silent(const Jaxpr& j) {
@@ -332,12 +339,16 @@ JaxprRef silent(const Jaxpr& j) {
 }
 
 void simplify_linear(Linearized& l) {
-  Flags kept;
+  Simplifier simplifier(*l.linear->session);
+  Ref<Jaxpr> linear = simplified(simplifier, *l.linear);
+  Flags kept = used_inputs(*linear);
   Tracers residuals;
-  size_t n = l.residuals.size();
-  l.linear = simplify_and_drop(*l.linear, kept, [&](size_t i) { return i >= n; });
-  for (size_t i = 0; i < n; ++i)
-    if (kept[i]) residuals.push_back(l.residuals[i]);
+  for (size_t i = 0; i < kept.size(); ++i) {
+    if (i >= l.residuals.size()) kept[i] = true;
+    else if (kept[i]) residuals.push_back(l.residuals[i]);
+  }
+  keep_inputs(*linear, kept);
+  l.linear = linear;
   l.residuals = std::move(residuals);
 }
 

@@ -199,4 +199,10 @@ void check_transposable(const Jaxpr& j, std::span<const bool> known) {
   check_live(j, find_linear(j, input));
 }
 
+void check_transposable(const Jaxpr& j, size_t n_known) {
+  Marks input(j.invars.size(), true);
+  std::fill_n(input.begin(), n_known, false);
+  check_live(j, find_linear(j, input));
+}
+
 }  // namespace jv

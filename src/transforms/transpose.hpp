@@ -15,5 +15,7 @@ Tracers checked_transpose(Context& cx, const Jaxpr& j, Operands known, Operands 
 // NO_TRANSPOSE where an equation of the linear jaxpr cannot be transposed. Asked when reverse mode
 // begins, not by the pullback.
 void check_transposable(const Jaxpr& linear, std::span<const bool> known);
+// The same where the leading inputs are known: residuals.
+void check_transposable(const Jaxpr& linear, size_t n_known);
 
 }  // namespace jv

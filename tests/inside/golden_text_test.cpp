@@ -77,9 +77,8 @@ std::string jvp_text(View& view, const JaxprRef& j, const GoldenCase& c) {
   Avals in = in_avals(*j);
   Flags of = chosen(c, "of", in, true), found;
   auto closed = stage(cx, both(in, pick(in, of)), [&](Operands a) {
-    jv::Dual d = jvp(
-        cx, [&](Operands x) { return eval_jaxpr(cx, *j, x); }, a.subspan(0, in.size()),
-        spread(of, a.subspan(in.size())));
+    jv::Dual d =
+        jvp(cx, jv::Interpret{cx, *j}, a.subspan(0, in.size()), spread(of, a.subspan(in.size())));
     found = jv::nonzero(d.dy);
     Tracers outs = d.y;
     outs.append(present(d.dy));
@@ -95,8 +94,7 @@ std::string linearize_text(View& view, const JaxprRef& j, const GoldenCase& c) {
   Flags of = chosen(c, "of", in, true);
   jv::Linearized l;
   auto closed = stage(cx, in, [&](Operands a) {
-    l = linearize(
-        cx, [&](Operands x) { return eval_jaxpr(cx, *j, x); }, a, of);
+    l = linearize(cx, jv::Interpret{cx, *j}, a, of);
     Tracers outs = l.out;
     outs.append(l.residuals);
     return outs;
@@ -136,8 +134,7 @@ std::string batch_text(View& view, const JaxprRef& j, const GoldenCase& c) {
     jv::Small<jv::Mapped, 4> args;
     for (size_t i = 0; i < a.size(); ++i) args.push_back({a[i], of[i]});
     Tracers outs;
-    for (const jv::Mapped& m : batch(
-             cx, [&](Operands x) { return eval_jaxpr(cx, *j, x); }, args, size))
+    for (const jv::Mapped& m : batch(cx, jv::Interpret{cx, *j}, args, size))
       outs.push_back(m.value), mapped.push_back(m.mapped);
     return outs;
   });
@@ -276,13 +273,6 @@ void add_names(const jv::Jaxpr& j, std::set<std::string>& names) {
 }
 
 // A primitive without a row fails.
-// No text can say what a callback is that an equation holds.
-bool has_a_text(const jv::Primitive& p) {
-  for (size_t i = 0; i < p.sig.n_params; ++i)
-    if (p.sig.params[i].kind == jv::ParamKind::object && !p.unlinked) return false;
-  return true;
-}
-
 TEST(GoldenTexts, have_every_primitive) {
   for (const char* file : {"jvp", "linearize", "transpose", "batch"}) {
     std::set<std::string> names;
@@ -291,7 +281,7 @@ TEST(GoldenTexts, have_every_primitive) {
       add_names(*source_of(view, c), names);
     for (const jv::Primitive* p : jv::primitives()) {
       bool needed = std::string(file) != "transpose" || (p->sig.any_linear() && !p->internal);
-      if (needed && has_a_text(*p)) {
+      if (needed && p->can_be_said()) {
         EXPECT_TRUE(names.count(p->name)) << file << ": no program has " << p->name;
       }
     }
