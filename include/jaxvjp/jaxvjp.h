@@ -49,7 +49,8 @@
  *     control flow everything done with the callback's context is recorded, outside them it runs at once. (The outer
  *     context runs concrete operands at once even there.) A callback may use values of an enclosing trace: they become
  *     hidden inputs, and derivatives flow to them. A rule's fwd and bwd may too, except values that the rule's own caller
- *     is differentiating (CLOSURE_DIFF: pass them as arguments).
+ *     is differentiating (CLOSURE_DIFF: pass them as arguments); they run later, so what they reach through `user` is
+ *     retained.
  *
  *  8. OPTIONS. A struct of options starts with size_t struct_size, only ever grows at its end, means "default" where
  *     zero, and is passed by pointer; NULL is all defaults. A larger struct with a non-zero tail is ABI_MISMATCH.
@@ -603,7 +604,7 @@ typedef int32_t (*jaxvjp_host_batch_bwd_fn)(jaxvjp_context *cx, void *user, cons
 typedef struct jaxvjp_host_options {
   size_t struct_size;
   jaxvjp_host_bwd_fn bwd;             /* NULL: not differentiable (NO_RULE) */
-  jaxvjp_destroy_fn state_destroy;    /* of a state that is not NULL; once; on any thread */
+  jaxvjp_destroy_fn state_destroy;    /* of a state that is not NULL; once; on any thread; only beside a bwd */
   int32_t flags;                      /* JAXVJP_HOST_ below */
   jaxvjp_host_batch_fwd_fn batch_fwd; /* vmap: one call for all elements; NULL: see VMAP_LOOP */
   jaxvjp_host_batch_bwd_fn batch_bwd; /* the same for bwd: one call for all rows of a Jacobian */
@@ -738,7 +739,8 @@ enum { JAXVJP_KEEP_LAST = 1 };
 /* x with x = f(params, x), by x = f(params, x) again and again from the guess on; params is any tree, or none. It converges
  * where f is a contraction: the Jacobian df/dx has a spectral radius below 1 at the solution, and rounding in the dtype lets
  * the steps become small enough (in f16 and bf16 give a larger tolerance). Then so do the equations of the
- * derivatives, v = J v + b and w = J^T w + b, which are solved in the same way and with the same options. */
+ * derivatives, v = J v + b and w = J^T w + b, which are solved in the same way and with the same options. J v is asked for by
+ * forward mode and by second derivatives: a rule that f calls needs a forward mode there (FWD_MODE). */
 JAXVJP_API(jaxvjp_value *)
 jaxvjp_fixed_point(jaxvjp_context *cx, jaxvjp_function *f, jaxvjp_value *params, jaxvjp_value *guess,
                    const jaxvjp_fixed_point_options *options);
@@ -808,7 +810,8 @@ enum {
  * Rules for vmap (custom_vmap) are left out, and vmap of what is loaded is NO_RULE where they are not given; what bwd emits
  * is left out. Of a derivative that is half done (a function of jaxvjp_linearize, a solver's equation) the program keeps what
  * its bwds and jvp rules do. INVALID_ARGUMENT where the program holds a probe, or the state of a host function (of a pullback,
- * of jaxvjp_linearize), or a rule uses a value of an enclosing trace. */
+ * of jaxvjp_linearize), or a rule uses a value of an enclosing trace. What a rule's own fwd or bwd fails with, save fails with;
+ * a derivative that there is none of (a solver's whose equation has none) is left out, and asking for it is NO_RULE. */
 JAXVJP_API(const void *) jaxvjp_save(jaxvjp_context *cx, jaxvjp_jaxpr *j, int32_t flags, size_t *bytes);
 /* The program that jaxvjp_save wrote, as bytes or as text. `functions` stand in for the rules of their names: custom_vjp or
  * custom_jvp functions, with all that they are, for calls of the same kind; and they are the host functions and rules for

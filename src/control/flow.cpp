@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "primitives/define.hpp"
+#include "transforms/marks.hpp"
 #include "transforms/simplify.hpp"
 
 namespace jv {
@@ -179,6 +180,50 @@ DualBody dual_body(JvpTrace& t, const LoopBody& s, Operands x, Operands dx, Trac
   std::span<const bool> carried = s.carry(r.flow.in);
   r.init = join(s.carry(x), filled(s.carry(dx), carried, types, home));
   return r;
+}
+
+namespace {
+
+// The jaxpr with only the equations that `at` marks.
+Ref<Jaxpr> with_equations(const Jaxpr& j, const Marks& at, bool marked) {
+  auto part = make_ref<Jaxpr>(j);
+  part->eqns.clear(), part->locations.clear();
+  for (size_t k = 0; k < j.eqns.size(); ++k) {
+    if (bool(at[k]) != marked) continue;
+    part->eqns.push_back(j.eqns[k]);
+    part->locations.push_back(j.locations[k]);
+  }
+  return part;
+}
+
+}  // namespace
+
+SplitBody split_invariants(const Jaxpr& body, size_t n_consts, size_t n_carry,
+                           std::span<const bool> varying) {
+  Marks same(body.vars.size()), eqns(body.eqns.size()), used(body.vars.size());
+  for (size_t i = 0; i < n_consts; ++i) same[body.invars[i]] = !varying[i];
+  auto is_same = [&](Atom a) { return a.is_literal() || same[a.index()]; };
+  auto use = [&](Atom a) {
+    if (!a.is_literal()) used[a.index()] = true;
+  };
+  for (size_t k = 0; k < body.eqns.size(); ++k) {
+    const Eqn& e = body.eqns[k];
+    auto in = body.operands(e);
+    eqns[k] = !has_effects(body, e) && std::all_of(in.begin(), in.end(), is_same);
+    std::fill_n(same.begin() + e.first_result, e.n_results, eqns[k]);
+    if (!eqns[k]) std::for_each(in.begin(), in.end(), use);
+  }
+  std::for_each(body.outs.begin(), body.outs.end(), use);
+  auto before = with_equations(body, eqns, true), step = with_equations(body, eqns, false);
+  before->outs.clear(), before->effects = Effects::none;
+  before->invars.resize(n_consts + n_carry);
+  for (const Eqn& e : before->eqns)
+    for (Var v = e.first_result; v < e.first_result + e.n_results; ++v)
+      if (used[v]) before->outs.push_back(Atom::var(v));
+  std::vector<Var> found;
+  for (Atom a : before->outs) found.push_back(a.index());
+  step->invars.insert(step->invars.begin() + ptrdiff_t(n_consts), found.begin(), found.end());
+  return {before, step};
 }
 
 Flags needed_in_loop(Simplifier& s, const Jaxpr& body, size_t n_consts, size_t n_carry,

@@ -73,6 +73,15 @@ struct LoopBody {
   auto xs(const auto& all) const { return all.subspan(n_consts + n_carry); }
 };
 
+// A body in two: what depends on numbers and on constants alone, without those that are `varying`,
+// and each step, which has the results of that as further constants.
+struct SplitBody {
+  JaxprRef before;  // (constants, carry) -> what is the same in each step
+  JaxprRef step;
+};
+SplitBody split_invariants(const Jaxpr& body, size_t n_consts, size_t n_carry,
+                           std::span<const bool> varying);
+
 // Which inputs and outputs of a loop's body have tangents, or are mapped.
 struct Flow {
   Flags in;   // constants, carry, elements

@@ -1,6 +1,6 @@
 // scan holds its body as a jaxpr of constants, carry and elements. Its rules trace the body again
-// and call `scan` with it. Constants enter that trace as the parent's own values, so that what
-// depends on them alone happens in the parent, once: that is all there is to hoisting.
+// and call `scan` with it. Constants enter that trace as the parent's own values, so that their
+// derivatives happen in the parent, once; what depends on others alone is taken out before.
 #include "control/scan.hpp"
 
 #include <cstring>
@@ -127,12 +127,9 @@ Dual scan_jvp(JvpTrace& t, const Scan& s, Operands x, Operands dx) {
           spread(d.flow.out, join(carry.subspan(s.n_carry), ys.subspan(n_ys)))};
 }
 
-Dual scan_linearize(JvpTrace& t, const Primitive&, Operands x, Operands dx, const Params& params) {
-  Retracing retracing(t);
-  Scan s(params);
-  if (!t.linearizing()) return scan_jvp(t, s, x, dx);
+Dual linearize_steps(JvpTrace& t, const Scan& s, Operands x, Operands dx,
+                     std::span<const uint32_t> origins) {
   Context& cx = t.cx;
-  std::vector<uint32_t> origins = t.origins();
   Avals inside = in_avals(s.body), types = tangent_avals(cx.session(), inside);
   StageTrace::Closed primal;  // -> carry, ys, and residuals that differ from step to step
   Linearized l;
@@ -167,6 +164,22 @@ Dual scan_linearize(JvpTrace& t, const Primitive&, Operands x, Operands dx, cons
     return filled(spread(l.has_tangent, tangents), flow.out, out_types, home);
   });
   return {y, spread(flow.out, scan(cx, home, body, dinit, rows, s.loop))};
+}
+
+// What is the same in each step is computed once, and is not a residual of every step.
+Dual scan_linearize(JvpTrace& t, const Primitive&, Operands x, Operands dx, const Params& params) {
+  Retracing retracing(t);
+  Scan s(params);
+  if (!t.linearizing()) return scan_jvp(t, s, x, dx);
+  std::vector<uint32_t> origins = t.origins();
+  if (s.loop.length == 0) return linearize_steps(t, s, x, dx, origins);
+  SplitBody split = split_invariants(s.body, s.n_consts, s.n_carry, nonzero(s.consts(dx)));
+  Tracers same = eval_jaxpr(t.cx, *split.before, x.subspan(0, s.n_consts + s.n_carry));
+  ParamsRef inside =
+      scan_params(t.cx.session(), split.step, s.n_consts + same.size(), s.n_carry, s.loop);
+  origins.insert(origins.begin() + ptrdiff_t(s.n_consts), same.size(), 0);
+  return linearize_steps(t, Scan(*inside), join(s.consts(x), same, x.subspan(s.n_consts)),
+                         join(s.consts(dx), Tracers(same.size()), dx.subspan(s.n_consts)), origins);
 }
 
 // ---- transpose

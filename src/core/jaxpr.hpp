@@ -60,7 +60,7 @@ class Jaxpr final : public RefCounted {
 
   Ref<Session> session;
   std::vector<Aval> vars;
-  std::vector<Var> constvars;  // bound to `consts`; only the outermost jaxpr has them
+  std::vector<Var> constvars;  // bound to `consts`; only a whole function has them
   std::vector<Array> consts;
   std::vector<Var> invars;
   std::vector<Eqn> eqns;

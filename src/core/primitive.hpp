@@ -119,10 +119,11 @@ struct Primitive {
   // NO_TRANSPOSE where an equation that holds jaxprs has none in the operands that are not known;
   // null: it has one if they have, which take the operands.
   void (*check_transpose)(const Params&, std::span<const bool> known) = nullptr;
-  bool rearranges = false;     // the result's elements are the operand's: shape operations
-  bool involution = false;     // applied twice with equal parameters it is the identity
-  bool differentiable = true;  // false: results have no derivative (comparisons, sign, floor)
-  bool internal = false;       // made by transformations only: not an operation that users call
+  bool rearranges = false;       // the result's elements are the operand's: shape operations
+  bool involution = false;       // applied twice with equal parameters it is the identity
+  bool differentiable = true;    // false: results have no derivative (comparisons, sign, floor)
+  bool holds_functions = false;  // its jaxprs are functions of a rule, which may have constants
+  bool internal = false;         // made by transformations only: not an operation that users call
   Signature sig = {};
 
   // Can a text or a module say all of an equation's parameters?

@@ -229,6 +229,7 @@ constexpr Primitive custom_lin_jaxprs_p = define({
     .transpose_all = jaxprs_transpose,
     .batch_all = jaxprs_batch,
     .check_transpose = check_half,
+    .holds_functions = true,
     .internal = true,
 });
 

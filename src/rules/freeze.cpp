@@ -85,7 +85,7 @@ class Freezer {
     if (rule) r.symbolic_zeros = rule->symbolic_zeros(), r.run_on_zero = rule->run_on_zero();
     if (r.form != Saved::whole) return r;
     if (rule->has_reverse()) freeze_reverse(*rule, call, r);
-    if (rule->has_forward()) freeze_forward(*rule, call, r);
+    if (rule->has_forward()) try_forward(*rule, call, r);
     return r;
   }
 
@@ -136,6 +136,17 @@ class Freezer {
       Tracers cts = spread(floats(call.out), args.subspan(n));
       return given(rule.bwd(cx_, residuals, cts, call.out, floats(call.in)), r.bwd_gives);
     });
+  }
+
+  // A derivative that the rule does not have is none of the module either: of a solver whose
+  // equation has none, say.
+  void try_forward(const CustomRule& rule, const Call& call, SavedRule& r) {
+    try {
+      freeze_forward(rule, call, r);
+    } catch (const Error& e) {
+      if (!e.is(Code::no_rule) && !e.is(Code::fwd_mode) && !e.is(Code::no_transpose)) throw;
+      if (!rule.has_reverse()) r.form = Saved::without;
+    }
   }
 
   void freeze_forward(const CustomRule& rule, const Call& call, SavedRule& r) {

@@ -234,6 +234,7 @@ class Parser {
       e.results.push_back(read_binder("a result"));
     if (!lex_.accept('=') && !e.results.empty()) lex_.fail_expected("a result or '='");
     e.place = lex_.place();
+    if (lex_.peek_word() == "clamp" && e.results.size() == 1) return read_clamp(scope, e);
     e.primitive = &read_primitive(
         lex_, find_, e.results.empty() ? "an equation or 'in ('" : "the name of a primitive");
     if (lex_.accept('[')) {
@@ -248,6 +249,23 @@ class Parser {
     Var v = add_equation(*scope.jaxpr, lex_, find_, e);
     for (const Binder& b : e.results) bind(scope, b, v++);
     ++scope.result.size;
+    check_limits(scope.result, e.place);
+  }
+
+  // JAX clamps the index of a switch: min(max(x, least), greatest). Of floats it is none of ours,
+  // since its derivative at the bounds is another.
+  void read_clamp(Scope& scope, ReadEquation& e) {
+    lex_.expect("clamp");
+    Atom least = read_atom(scope), x = read_atom(scope), greatest = read_atom(scope);
+    if (is_float(e.results[0].aval->dtype))
+      fail(Code::not_found, lex_.position(e.place), "clamp is read of integers alone");
+    e.primitive = find_("max");
+    e.operands = {least, x};
+    x = Atom::var(add_equation(*scope.jaxpr, lex_, find_, e));
+    e.primitive = find_("min");
+    e.operands = {x, greatest};
+    bind(scope, e.results[0], add_equation(*scope.jaxpr, lex_, find_, e));
+    scope.result.size += 2;
     check_limits(scope.result, e.place);
   }
 

@@ -16,7 +16,8 @@ static constexpr size_t max_message = 400;  // of what another layer says about 
 
 // Names that JAX has for primitives of ours.
 static std::string_view our_name(std::string_view name) {
-  if (name == "pjit") return "jit";
+  if (name == "pjit" || name == "closed_call") return "jit";
+  if (name == "remat2") return "checkpoint";
   if (name == "add_any") return "add";
   return name;
 }
@@ -318,6 +319,12 @@ static void skip_extra(Lexer& lex, const Primitive& p, size_t place, std::string
                 value.substr(0, 40));
 }
 
+// closed_call calls the jaxpr of jit so.
+static std::string_view our_parameter(const Primitive& p, std::string_view name) {
+  bool other = name == "call_jaxpr" && p.sig.find(name) == p.sig.n_params;
+  return other ? "jaxpr" : name;
+}
+
 std::vector<Param> read_params(Session& session, Lexer& lex, const Primitive& p,
                                const std::function<Object()>& read_jaxpr,
                                const std::function<Object(const Primitive&)>& read_rule) {
@@ -327,7 +334,7 @@ std::vector<Param> read_params(Session& session, Lexer& lex, const Primitive& p,
     size_t place = lex.place();
     std::string_view name = lex.word("the name of a parameter or ']'");
     lex.expect('=');
-    size_t i = p.sig.find(name);
+    size_t i = p.sig.find(our_parameter(p, name));
     bool object = i < p.sig.n_params && p.sig.params[i].kind == ParamKind::object;
     if (object && read_rule) {
       values[i] = read_rule(p);
@@ -346,7 +353,7 @@ std::vector<Param> read_params(Session& session, Lexer& lex, const Primitive& p,
 }
 
 // What a parameter is that was left out; monostate when nothing says it.
-static Param default_of(const Signature::Param& param, std::span<const Aval> in,
+static Param default_of(const Primitive& p, const Signature::Param& param, std::span<const Aval> in,
                         std::span<const Aval> out) {
   switch (param.kind) {
     case ParamKind::boolean: return false;
@@ -360,6 +367,8 @@ static Param default_of(const Signature::Param& param, std::span<const Aval> in,
     case ParamKind::integer:  // of a custom rule's call, as JAX prints it
       return param.name == "num_consts" ? Param(int64_t{0}) : Param();
     case ParamKind::bools: return Ints(in.size(), 0);
+    case ParamKind::word:  // of a closed_call
+      return p.name == std::string_view("jit") ? Param(std::string("closed_call")) : Param();
     default: return {};
   }
 }
@@ -371,7 +380,7 @@ ParamsRef complete_params(Session& session, const Lexer& lex, size_t place, cons
     const Signature::Param& param = p.sig.params[i];
     if (param.kind == ParamKind::none || !std::holds_alternative<std::monostate>(values[i]))
       continue;
-    values[i] = default_of(param, in, out);
+    values[i] = default_of(p, param, in, out);
     if (std::holds_alternative<std::monostate>(values[i]))
       lex.fail_at(place, p.name, ": the parameter ", param.name, " is missing");
   }

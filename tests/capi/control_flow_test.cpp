@@ -320,6 +320,40 @@ jaxvjp_function* step(Bench& bench, jaxvjp_context* cx, bool indexed = false) {
   return bench.fn(cx, "step",
                   [indexed](auto cx, auto args) { return jaxvjp_sin(cx, args[indexed ? 1 : 0]); });
 }
+
+// ---------------------------------------------------------------------------------- derivatives
+
+// Bytes that the pullback of 200 steps holds, of an array of 8,000.
+int64_t bytes_kept(Context& cx, std::function<jaxvjp_value*(jaxvjp_context*, jaxvjp_value*)> step) {
+  auto* f = scalar_function(cx, [step](auto cx, auto x) {
+    const Body body = [step](auto cx, auto c, auto) -> Step {
+      return {step(cx, c), jaxvjp_none(cx)};
+    };
+    return jaxvjp_get(cx, scan(cx, body, x, jaxvjp_none(cx), 200), 0);
+  });
+  jaxvjp_value* x = vec(cx, std::vector<double>(1000, 0.5));
+  const int64_t before = jaxvjp_stat(cx, JAXVJP_STAT_BYTES);
+  jaxvjp_function* pullback = nullptr;
+  vjp(cx, f, {x}, &pullback);
+  EXPECT_TRUE(no_error(cx));
+  return jaxvjp_stat(cx, JAXVJP_STAT_BYTES) - before;
+}
+
+TEST(Scan, what_is_the_same_in_each_step_is_kept_once) {
+  Context cx;
+  jaxvjp_value* w = vec(cx, std::vector<double>(1000, 0.01));
+  const std::function<jaxvjp_value*(jaxvjp_context*, jaxvjp_value*)> steps[] = {
+      [](auto cx, auto c) { return product(cx, c, num(cx, 0.5)); },
+      [](auto cx, auto c) { return jaxvjp_div(cx, c, num(cx, 2)); },
+      [w](auto cx, auto c) { return product(cx, c, jaxvjp_exp(cx, w)); },
+      [](auto cx, auto c) { return product(cx, product(cx, c, num(cx, 0.5)), num(cx, 0.25)); },
+  };
+  for (const auto& step : steps) EXPECT_LT(bytes_kept(cx, step), 6 * 8000);
+  const int64_t halves =
+      bytes_kept(cx, [](auto cx, auto c) { return product(cx, jaxvjp_sin(cx, c), num(cx, 0.5)); });
+  EXPECT_GT(halves, 200 * 8000);  // cos c
+  EXPECT_LT(halves, 206 * 8000);
+}
 const std::pair<const char*, Counted> loops[] = {
     {"scan",
      [](auto cx, auto& bench, auto x, auto length) {

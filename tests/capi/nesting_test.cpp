@@ -1,7 +1,7 @@
 // Nesting ends at 256 with an error that says so: of pytrees, of transformations, of programs
 // within programs, of the parser's input. 200 deep is fine; far more is never a crash.
 
-#include "../conformance/higher_order.hpp"
+#include "../conformance/loops.hpp"
 
 namespace conformance {
 namespace {
@@ -105,6 +105,36 @@ TEST(Nesting, programs_within_programs) {
     });
   EXPECT_TRUE(refused(cx, jaxvjp_call1(cx, jit(cx, f), jaxvjp_f64(cx, 3))));
   EXPECT_TRUE(refused(cx, make_jaxpr(cx, f, {spec(cx, {})})));
+}
+
+// What is inside is simplified once, however deep: twice a level would never end.
+TEST(Nesting, loops_and_branches_within_each_other) {
+  using Wrap = std::function<Scalar(Scalar)>;
+  const Wrap in_cond = [](Scalar f) -> Scalar {
+    return [f](auto cx, auto x) {
+      return cond(
+          cx, jaxvjp_gt(cx, x, num(cx, -9)), f, [](auto cx, auto x) { return jaxvjp_cos(cx, x); },
+          x);
+    };
+  };
+  const Wrap in_scan = [](Scalar f) -> Scalar {
+    return [f](auto cx, auto x) {
+      const Body body = [f](auto cx, auto c, auto) -> Step { return {f(cx, c), jaxvjp_none(cx)}; };
+      return jaxvjp_get(cx, scan(cx, body, x, jaxvjp_none(cx), 1), 0);
+    };
+  };
+  for (bool branches : {true, false}) {
+    Context cx;
+    Scalar f = [](auto cx, auto x) { return jaxvjp_sin(cx, x); };
+    for (int i = 0; i < 40; ++i) f = branches ? in_cond(f) : in_scan(f);
+    auto* g = scalar_function(cx, f);
+    for (auto [h, how] : eager_and_jit(cx, g))
+      EXPECT_TRUE(near(cx, jaxvjp_call1(cx, h, num(cx, 0.5)), std::sin(0.5))) << how;
+    if (!branches) continue;
+    EXPECT_TRUE(near(cx, jaxvjp_call1(cx, jit(cx, grad(cx, g)), num(cx, 0.5)), std::cos(0.5)));
+    EXPECT_TRUE(
+        near(cx, jaxvjp_call1(cx, jit(cx, vmap(cx, g, {})), vec(cx, {0.5})), {std::sin(0.5)}));
+  }
 }
 
 // A rule whose fwd differentiates the function itself, without end.

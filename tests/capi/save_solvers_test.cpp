@@ -179,6 +179,71 @@ bool holds_state(const Named& f, const Program& p) {
   return is_host(f) && std::string_view(p.name).starts_with("linear half");
 }
 
+// x = p + f(x) / 5 of vectors, where fwd, bwd and the jvp rule hold arrays.
+jaxvjp_function* settled_vectors(jaxvjp_context* cx, int32_t forward) {
+  auto* f = custom_vjp(cx, "weighted",
+                       {.fwd = [](auto cx, auto args) -> Fwd {
+                          return {jaxvjp_sin(cx, args[0]), args[0]};
+                        },
+                        .bwd =
+                            [](auto cx, auto res, auto ct, auto slots) {
+                              slots[0] = jaxvjp_mul(cx, vec(cx, {1, 2, 3}), along(cx, 2, res, ct));
+                            },
+                        .forward = forward});
+  auto* x = scalar_function(cx, [f](auto cx, auto p) {
+    auto* step = scalar_function(cx, [f, p](auto cx, auto x) {
+      return jaxvjp_add(cx, p, scale(cx, 0.1, jaxvjp_call1(cx, f, x)));
+    });
+    return jaxvjp_fixed_point(cx, step, p, vec(cx, {0, 0, 0}), nullptr);
+  });
+  return scalar_function(cx, [x](auto cx, auto p) { return sum(cx, jaxvjp_call1(cx, x, p)); });
+}
+
+TEST(SaveSolvers, rules_with_arrays) {
+  for (int32_t forward : {JAXVJP_FORWARD_REFUSE, JAXVJP_FORWARD_TRANSPOSE_BWD})
+    for (int32_t flags : {JAXVJP_SAVE_RULES, JAXVJP_SAVE_TEXT}) {
+      Context here, there;
+      auto* f = settled_vectors(here, forward);
+      const std::string data = saved(here, make_jaxpr(here, f, {spec(here, {3})}), flags);
+      auto* g = jaxvjp_function_of(there, loaded(there, data));
+      ASSERT_TRUE(no_error(there)) << data;
+      EXPECT_EQ(numbers(there, jaxvjp_call1(there, grad(there, g), vec(there, {1, 2, 3}))),
+                numbers(here, jaxvjp_call1(here, grad(here, f), vec(here, {1, 2, 3}))));
+      auto* rows = vmap(there, grad(there, g), {});
+      auto* x = jaxvjp_stack(there, std::array{vec(there, {1, 2, 3})}.data(), 1, 0);
+      EXPECT_EQ(numbers(there, jaxvjp_call1(there, rows, x)),
+                numbers(here, jaxvjp_call1(here, grad(here, f), vec(here, {1, 2, 3}))));
+      if (forward == JAXVJP_FORWARD_REFUSE) continue;
+      EXPECT_EQ(
+          numbers(there,
+                  jaxvjp_call1(there, jaxvjp_hessian(there, g, NULL), vec(there, {1, 2, 3}))),
+          numbers(here, jaxvjp_call1(here, jaxvjp_hessian(here, f, NULL), vec(here, {1, 2, 3}))));
+      // What is saved again is the same program.
+      EXPECT_TRUE(no_error(there));
+      EXPECT_EQ(saved(there, make_jaxpr(there, g, {spec(there, {3})}), JAXVJP_SAVE_TEXT).empty(),
+                false);
+    }
+}
+
+// A solver whose equation has no derivative is saved, and has none then either.
+TEST(SaveSolvers, equations_without_a_derivative) {
+  Context here, there;
+  const HostRule rule{.shape = [](auto, auto args) { return args[0]; },
+                      .fwd =
+                          [](auto in, auto out) {
+                            out[0][0] = std::sin(in[0][0]);
+                            return 0;
+                          }};
+  auto* f = settled(here, host_function(here, "sine", rule));
+  const std::string data = saved(here, make_jaxpr(here, f, {spec(here, {})}));
+  ASSERT_TRUE(no_error(here));
+  auto* g = jaxvjp_function_of(there, loaded(there, data, {host_function(there, "sine", rule)}));
+  EXPECT_EQ(numbers(there, jaxvjp_call1(there, g, num(there, 0.4))),
+            numbers(here, jaxvjp_call1(here, f, num(here, 0.4))));
+  EXPECT_TRUE(fails(there, jaxvjp_call1(there, grad(there, g), num(there, 0.4)), JAXVJP_NO_RULE));
+  EXPECT_TRUE(fails(here, jaxvjp_call1(here, grad(here, f), num(here, 0.4)), JAXVJP_NO_RULE));
+}
+
 TEST(SaveSolvers, rules_in_the_equation) {
   for (const Named& f : sines)
     for (const Program& p : programs) {

@@ -147,6 +147,24 @@ TEST(ConformanceM, M5_a_named_residual) {
   }
 }
 
+// A product of matrices is computed twice, or kept where the policy says so.
+TEST(ConformanceM, M3_dots_are_kept) {
+  auto products = [](int32_t policy) {
+    Context cx;
+    auto* f = checkpoint(
+        cx,
+        [](auto cx, auto x) {
+          jaxvjp_value* y = jaxvjp_matmul(cx, jaxvjp_tanh(cx, x), jaxvjp_exp(cx, x));
+          return sum(cx, sine(cx, y));
+        },
+        policy);
+    auto* j = make_jaxpr(cx, jaxvjp_value_and_grad(cx, f, nullptr), {spec(cx, {4, 4})});
+    return jaxvjp_jaxpr_count(jaxvjp_simplify(cx, j), "dot_general");
+  };
+  EXPECT_EQ(products(JAXVJP_CHECKPOINT_NOTHING), 4u);
+  EXPECT_EQ(products(JAXVJP_CHECKPOINT_DOTS), 3u);
+}
+
 // Live bytes between the passes: the residuals of 100 steps of 1,000 numbers, or one carry.
 TEST(ConformanceM, keeps_less) {
   Context cx;

@@ -228,6 +228,10 @@ const Wrong wrong[] = {
     {"{ lambda ; a:f32[2]. let b:f32[] = custom_lin_jaxprs[jaxprs=({ lambda ; a:f32[]. let in (a,) "
      "}) name=f num_res=0] a",
      Code::shape, 1, 36, "operand 0 is f32[2], expected f32[]"},
+    {"{ lambda ; a:f32[]. let b:f32[] = clamp 0.0:f32[] a 1.0:f32[]", Code::not_found, 1, 35,
+     "integers alone"},
+    {"{ lambda ; a:i32[]. let b:i32[] = clamp 0:i32[] a in (b,) }", Code::parse, 1, 51,
+     "'in' is not defined"},
     // texts that end too early
     {"let", Code::parse, 1, 4, "the name of a jaxpr"},
     {"{ lambda ; . let", Code::parse, 1, 17, "an equation or 'in (', got the end of the text"},

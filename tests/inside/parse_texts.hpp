@@ -72,6 +72,21 @@ struct JaxText {
   const char *jax, *ours;
 };
 inline constexpr JaxText jax_texts[] = {
+    // primitives that have another name here, or are none
+    {"{ lambda ; a:f32[]. let b:f32[] = remat2[differentiated=False jaxpr={ lambda ; c:f32[]. let "
+     "d:f32[] = sin c in (d,) } policy=None prevent_cse=True] a in (b,) }",
+     "{ lambda ; a:f32[]. let\n    b:f32[] = checkpoint[\n      differentiated=False\n      "
+     "jaxpr={ "
+     "lambda ; a:f32[]. let\n          b:f32[] = sin a\n        in (b,) }\n      policy=None\n     "
+     " "
+     "prevent_cse=True\n    ] a\n  in (b,) }"},
+    {"{ lambda ; a:f32[]. let b:f32[] = closed_call[call_jaxpr={ lambda ; c:f32[]. let d:f32[] = "
+     "sin c in (d,) }] a in (b,) }",
+     "{ lambda ; a:f32[]. let\n    b:f32[] = jit[\n      jaxpr={ lambda ; a:f32[]. let\n          "
+     "b:f32[] = sin a\n        in (b,) }\n      name=closed_call\n    ] a\n  in (b,) }"},
+    {"{ lambda ; a:i32[]. let b:i32[] = clamp 0:i32[] a 1:i32[] in (b,) }",
+     "{ lambda ; a:i32[]. let\n    b:i32[] = max 0:i32[] a\n    c:i32[] = min b 1:i32[]\n  in (c,) "
+     "}"},
     // parameters that change no number, or that the types say
     {"{ lambda ; a:f32[3]. let b:f32[] = reduce_sum[axes=(0,) out_sharding=None] a in (b,) }",
      "{ lambda ; a:f32[3]. let\n    b:f32[] = reduce_sum[axes=(0,)] a\n  in (b,) }"},
