@@ -216,12 +216,15 @@ ValueRef call_emitted(View& cx, Function& pullback, const ValueRef& ct) {
 }
 
 static FunctionRef transposed(View& cx, Function& f, Args specs) {
-  Ref<TypedJaxpr> typed = make_jaxpr(cx, f, specs);
+  Tracers captured;  // what f closes over is known, as residuals are
+  Ref<TypedJaxpr> typed = make_jaxpr(cx, f, specs, "linear_transpose", captured);
   auto s = make_ref<LinearStructure>();
   s->name = f.name();
   s->in = typed->in;
   s->out = typed->out;
-  s->in_avals = in_avals(*typed->jaxpr);
+  Avals all = in_avals(*typed->jaxpr);
+  s->in_avals = Avals(all.subspan(captured.size()));
+  s->sources = Ints(captured.size(), -1);
   for (Aval aval : s->in_avals)
     if (!aval->is_float())
       fail(Code::in_dtype, "linear_transpose: ", f.name(), " takes ", to_string(aval),
@@ -231,8 +234,8 @@ static FunctionRef transposed(View& cx, Function& f, Args specs) {
   s->perturbed = Flags(s->in_avals.size(), true);
   s->has_tangent = Flags(s->out_avals.size(), true);
   s->pullback = true;
-  check_transposable(*s->linear, size_t{0});
-  return linear_function(cx, s, {});
+  check_transposable(*s->linear, captured.size());
+  return linear_function(cx, s, captured);
 }
 
 FunctionRef linear_transpose(View& cx, Function& f, Args specs) {

@@ -2,6 +2,8 @@
 // forward it is the rule's forward mode. custom_lin_jaxprs is the same where a module says it, with
 // what both do as jaxprs: either may be wrong as the other's transpose, so that each is run, and
 // differentiated, as it is.
+#include <utility>
+
 #include "primitives/define.hpp"
 #include "rules/custom_call.hpp"
 #include "rules/linear_call.hpp"
@@ -41,11 +43,25 @@ void lin_aval(Session& session, std::span<const Aval>, const Params& params, Ava
   out = tangent_avals(session, pick(c.out, floats(c.out)));
 }
 
+// While it lives, a rule's own function runs: what interprets the jaxpr that holds the rule is
+// around it, and its arguments are not what it closes over.
+class OwnFunction {
+ public:
+  explicit OwnFunction(Context& cx) : cx_(cx), before_(std::exchange(cx.retracing, 0)) {}
+  ~OwnFunction() { cx_.retracing = before_; }
+  OwnFunction(const OwnFunction&) = delete;
+
+ private:
+  Context& cx_;
+  int before_;
+};
+
 // Applied forward: the rule's own forward mode at the saved arguments.
 Tracers lin_expand(Context& cx, const Primitive&, Operands operands, const Params& params) {
   const LinearHalf& c = half_of(params);
   if (!c.has_args) refuse_forward(c.rule->name(), c.rule->how_forward());
   Operands x = operands.subspan(c.n_residuals, c.in.size());
+  OwnFunction own(cx);
   Dual d = c.rule->jvp(cx, x, spread(c.perturbed, operands.subspan(c.first_tangent())));
   for (size_t i = 0; i < d.y.size(); ++i)
     if (!d.dy[i] && c.out[i]->is_float()) d.dy[i] = zeros_like(d.y[i]);

@@ -208,6 +208,56 @@ TEST(ConformanceR, R9_errors_name_what_is_wrong) {
                     {"linear_call", "residual"}));
 }
 
+// What f closes over is known: it may be a value that is recorded, mapped or differentiated.
+TEST(ConformanceR, R9_what_a_linear_function_closes_over) {
+  Context cx;
+  auto* f = scalar_function(cx, [](auto cx, auto p) {  // p (p 2)
+    auto* by_p = scalar_function(cx, [p](auto cx, auto t) { return jaxvjp_mul(cx, p, t); });
+    auto* transpose = transposed(cx, by_p, spec(cx, {}));
+    return jaxvjp_mul(cx, p, jaxvjp_call1(cx, transpose, num(cx, 2)));
+  });
+  expect_at(cx, f, 3, 18);
+  expect_at(cx, grad(cx, f), 3, 12);
+  expect_at(cx, jaxvjp_jacfwd(cx, f, nullptr), 3, 12);
+  EXPECT_TRUE(near(cx, jaxvjp_call1(cx, vmap(cx, f, {}), vec(cx, {3, 4})), {18, 32}));
+  EXPECT_TRUE(
+      near(cx, jaxvjp_call1(cx, vmap(cx, jit(cx, grad(cx, f)), {}), vec(cx, {3, 4})), {12, 16}));
+}
+
+// The rule of `outer` keeps the pullback of another rule; forward mode is the transpose of its bwd.
+// Under jit the values that it is applied to are its arguments, and nothing that it closes over.
+TEST(ConformanceR, a_rule_of_a_pullback_applied_forward) {
+  Context cx;
+  auto* inner = custom_vjp(
+      cx, "inner",
+      {.fwd = [](auto cx, auto args) -> Fwd {
+         return {jaxvjp_sin(cx, args[0]), args[0]};
+       },
+       .bwd = [](auto cx, auto x, auto ct,
+                 auto slots) { slots[0] = times(cx, 2, jaxvjp_mul(cx, jaxvjp_cos(cx, x), ct)); }});
+  auto* outer = custom_vjp(cx, "outer",
+                           {.fwd = [inner](auto cx, auto args) -> Fwd {
+                              jaxvjp_function* pullback = nullptr;
+                              jaxvjp_value* y = jaxvjp_vjp(cx, inner, args.items, 1, &pullback);
+                              return {y, jaxvjp_from_function(cx, pullback)};
+                            },
+                            .bwd =
+                                [](auto cx, auto pullback, auto ct, auto slots) {
+                                  jaxvjp_value* found =
+                                      jaxvjp_call1(cx, jaxvjp_as_function(cx, pullback), ct);
+                                  slots[0] = times(cx, 2, jaxvjp_get(cx, found, 0));
+                                },
+                            .forward = JAXVJP_FORWARD_TRANSPOSE_BWD});
+  auto* f = scalar_function(cx, [outer](auto cx, auto x) {  // 4 cos^2 x
+    jaxvjp_function* linear = nullptr;
+    jaxvjp_linearize(cx, outer, &x, 1, &linear);
+    return jaxvjp_call1(cx, linear, jaxvjp_cos(cx, x));
+  });
+  expect_at(cx, f, 0.5, 4 * std::cos(0.5) * std::cos(0.5));
+  expect_at(cx, grad(cx, f), 0.5, -4 * std::sin(1.0));
+  expect_at(cx, grad(cx, jit(cx, f)), 0.5, -4 * std::sin(1.0));
+}
+
 // Both halves are text, so a program that was read differentiates as it did.
 TEST(ConformanceR, R9_printed_and_read_again) {
   Context cx;
