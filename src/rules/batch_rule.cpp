@@ -14,10 +14,16 @@ struct BatchedResiduals final : RefCounted {
   Flags mapped;
 };
 
+bool records_inside(const Trace& top, const Trace& outer) {
+  for (const Trace* t = &top; t && t != &outer; t = t->below.get())
+    if (auto* stage = dynamic_cast<const StageTrace*>(t); stage && !stage->linear()) return true;
+  return false;
+}
+
 class BatchedRule final : public DerivedRule {
  public:
-  BatchedRule(CustomRuleRef rule, Flags mapped, int64_t size)
-      : DerivedRule(std::move(rule)), mapped_(std::move(mapped)), size_(size) {}
+  BatchedRule(CustomRuleRef rule, Flags mapped, int64_t size, BatchTrace* by)
+      : DerivedRule(std::move(rule)), mapped_(std::move(mapped)), size_(size), by_(by) {}
 
   bool same(const CustomRule& other) const override {
     auto* o = dynamic_cast<const BatchedRule*>(&other);
@@ -26,7 +32,7 @@ class BatchedRule final : public DerivedRule {
 
   Tracers primal(Context& cx, Operands args) const override {
     auto f = [&](Operands a) { return rule_->primal(cx, a); };
-    return all_mapped(batch(cx, f, mapped_where(args, mapped_), size_));
+    return all_mapped(map(cx, f, mapped_where(args, mapped_)));
   }
 
   Residuals fwd(Context& cx, Operands args, std::span<const bool> perturbed,
@@ -39,7 +45,7 @@ class BatchedRule final : public DerivedRule {
       n_out = y.size();
       return join(y, r.leaves);
     };
-    Batched results = batch(cx, f, mapped_where(args, mapped_), size_);
+    Batched results = map(cx, f, mapped_where(args, mapped_));
     out = all_mapped(results.subspan(0, n_out));
     r.leaves = values_of(results.subspan(n_out));
     r.structure = batch_residuals(std::move(r.structure), mapped_of(results.subspan(n_out)));
@@ -63,7 +69,7 @@ class BatchedRule final : public DerivedRule {
       found = nonzero(all);
       return join(present(all), emitted.values());
     };
-    Batched results = batch(cx, f, in, size_);
+    Batched results = map(cx, f, in);
     Tracers back;
     emitted.pass_on(all_mapped(results.subspan(count_of(found))));
     for (size_t i = 0, k = 0; i < found.size(); ++i)
@@ -84,11 +90,27 @@ class BatchedRule final : public DerivedRule {
       found = nonzero(d.dy);
       return join(d.y, present(d.dy));
     };
-    Tracers all = all_mapped(batch(cx, f, in, size_));
+    Tracers all = all_mapped(map(cx, f, in));
     return {Tracers(all.subspan(0, n_out)), spread(found, all.subspan(n_out))};
   }
 
  private:
+  // f for all elements. While the trace that maps the call is there, f runs in that, since what it
+  // closes over may be mapped by it too; not where what f does is recorded further inside, or where
+  // it gives values of a trace further inside.
+  template <class F>
+  Batched map(Context& cx, F&& f, MappedOperands in) const {
+    if (!by_ || !by_->alive() || records_inside(cx.top(), *by_)) return batch(cx, f, in, size_);
+    Tracers args;
+    Batched out;
+    for (const Mapped& m : in) args.push_back(by_->put(m));
+    for (const Tracer& t : f(Operands(args))) {
+      if (t.trace().depth > by_->depth) return batch(cx, f, in, size_);
+      out.push_back(by_->get(t));
+    }
+    return out;
+  }
+
   Tracers all_mapped(MappedOperands results) const { return materialised(results, size_); }
 
   // An argument that is the same for every element collects the cotangents of all.
@@ -99,12 +121,13 @@ class BatchedRule final : public DerivedRule {
 
   Flags mapped_;
   int64_t size_;
+  Ref<BatchTrace> by_;
 };
 
 }  // namespace
 
-CustomRuleRef batch_rule(CustomRuleRef rule, Flags mapped, int64_t size) {
-  return make_ref<const BatchedRule>(std::move(rule), std::move(mapped), size);
+CustomRuleRef batch_rule(CustomRuleRef rule, Flags mapped, int64_t size, BatchTrace* by) {
+  return make_ref<const BatchedRule>(std::move(rule), std::move(mapped), size, by);
 }
 
 Ref<const RefCounted> batch_residuals(Ref<const RefCounted> structure, Flags mapped) {

@@ -21,8 +21,9 @@ Tracers bind_call(const Primitive& p, const CustomRuleRef& rule, Context& cx, Op
 }
 
 Batched custom_batch(BatchTrace& t, const Primitive& p, MappedOperands in, const Params& params) {
-  CustomRuleRef rule =
-      batch_rule(rule_of(params), mapped_of(in.subspan(n_captured(params))), t.size);
+  Flags mapped = mapped_of(in.subspan(n_captured(params)));
+  BatchTrace* by = primal_jaxpr(params) ? nullptr : &t;
+  CustomRuleRef rule = batch_rule(rule_of(params), mapped, t.size, by);
   if (primal_jaxpr(params)) return each_mapped(bind_batched(t, p, rule, in, params));
   Tracers operands = values_of(in);
   return each_mapped(bind_call(p, rule, t.cx, operands, home_of(t.cx, operands)));

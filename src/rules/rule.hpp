@@ -75,8 +75,8 @@ class VmapRule : public CallRule {
 using VmapRuleRef = Ref<const VmapRule>;
 
 // The rule of the function mapped over its arguments that `mapped` marks. All its outputs are
-// mapped.
-CustomRuleRef batch_rule(CustomRuleRef rule, Flags mapped, int64_t size);
+// mapped. `by`: the trace that maps it now, where its functions may close over values of that.
+CustomRuleRef batch_rule(CustomRuleRef rule, Flags mapped, int64_t size, BatchTrace* by = nullptr);
 // The rule of the function with only some of its outputs; bwd gets zeros for the others.
 CustomRuleRef prune_rule(CustomRuleRef rule, Flags kept, Avals all_outputs);
 // What stands for a rule that only has a name: there is a primal, and differentiating it is

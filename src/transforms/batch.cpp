@@ -21,6 +21,9 @@ Tracer swap_leading(const Tracer& x) {
 
 Tracer BatchTrace::put_inside(Mapped m) {
   Trace& inner = m.value.trace();
+  if (&inner == this)
+    fail(Code::stale_tracer, "a rule that ", verb(), " maps closes over a value ",
+         to_string(m.value.aval()), " of that ", verb(), "; pass it as an argument");
   if (inner.depth <= depth) return put(std::move(m));
   if (!m.mapped) return m.value;
   if (auto* batch = dynamic_cast<BatchTrace*>(&inner)) {

@@ -50,6 +50,33 @@ TEST(ConformanceG, G1_primal_closes_over_a_mapped_value) {
   }
 }
 
+// ... and the argument is mapped by the same vmap, or by another around it: x (x + x).
+TEST(ConformanceG, G1_the_argument_is_mapped_too) {
+  Context cx;
+  const auto product_with = [](jaxvjp_context* cx, jaxvjp_value* x) {
+    return custom_vjp(
+        cx, "f",
+        {.fwd = [](auto cx, auto args) -> Fwd {
+           return {jaxvjp_call1(cx, jaxvjp_self(cx), args[0]), args[0]};
+         },
+         .bwd = [](auto cx, auto, auto ct, auto slots) { slots[0] = times(cx, 5, ct); },
+         .primal = [x](auto cx, auto args) { return jaxvjp_mul(cx, x, args[0]); }});
+  };
+  auto* value = outer(cx, [=](auto cx, auto x) {
+    return jaxvjp_call1(cx, product_with(cx, x), jaxvjp_add(cx, x, x));
+  });
+  auto* slope = outer(cx, [=](auto cx, auto x) {
+    auto* f = product_with(cx, x);
+    return jaxvjp_call1(cx, jaxvjp_grad(cx, f, nullptr), jaxvjp_add(cx, x, x));
+  });
+  auto* mapped = vmap(cx, value, {});
+  EXPECT_TRUE(near(cx, jaxvjp_call1(cx, mapped, vec(cx, {1, 2})), {2, 8}));
+  EXPECT_TRUE(near(cx, jaxvjp_call1(cx, vmap(cx, slope, {}), vec(cx, {1, 2})), {5, 5}));
+  jaxvjp_value* rows[] = {vec(cx, {1, 2}), vec(cx, {3, 4})};
+  EXPECT_TRUE(near_shaped(cx, jaxvjp_call1(cx, vmap(cx, mapped, {}), jaxvjp_stack(cx, rows, 2, 0)),
+                          {2, 2}, {2, 8, 18, 32}));
+}
+
 // x y with the residual (x, cos y) and the rule x cos(y) ct, differentiated inside the vmap over x.
 TEST(ConformanceG, G2_fwd_closes_over_a_mapped_value) {
   Context cx;
