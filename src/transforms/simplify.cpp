@@ -304,7 +304,9 @@ Simplifier::Done& Simplifier::whole(const Jaxpr& j, std::span<const bool> used) 
     if (std::equal(used.begin(), used.end(), d.used.begin())) return d;
   JaxprRef whole = simplified(*this, *with_outputs(j, used));
   Flags needed = used_inputs(*whole);
-  return done_[&j].emplace_back(JaxprRef(&j), Flags(used), whole, needed, std::vector<Part>());
+  std::vector<Done>& all = done_[&j];
+  all.push_back({JaxprRef(&j), Flags(used), whole, needed, {}});
+  return all.back();
 }
 
 Part Simplifier::prune(const Jaxpr& j, std::span<const bool> used, std::span<const bool> keep) {
