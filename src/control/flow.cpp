@@ -184,7 +184,7 @@ DualBody dual_body(JvpTrace& t, const LoopBody& s, Operands x, Operands dx, Trac
 
 namespace {
 
-// The jaxpr with only the equations that `at` marks.
+// The jaxpr with only the equations that `at` marks, or only the others.
 Ref<Jaxpr> with_equations(const Jaxpr& j, const Marks& at, bool marked) {
   auto part = make_ref<Jaxpr>(j);
   part->eqns.clear(), part->locations.clear();

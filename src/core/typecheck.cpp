@@ -29,9 +29,8 @@ void check_eqn(const Jaxpr& j, const Eqn& e, Seen& seen) {
       fail(Code::internal, "typecheck: ", name, " holds a jaxpr with constants");
     if (seen.insert(&sub).second) check(sub, seen);
   });
-  Avals in, out;
-  for (Atom a : j.operands(e)) in.push_back(j.aval(a));
-  e.primitive->abstract_eval(*j.session, in, *e.params, out);
+  Avals out;
+  e.primitive->abstract_eval(*j.session, operand_avals(j, e), *e.params, out);
   if (out.size() != e.n_results)
     fail(Code::internal, "typecheck: ", name, " has ", e.n_results, " results, not ", out.size());
   for (size_t i = 0; i < out.size(); ++i)

@@ -218,10 +218,9 @@ TEST(SaveSolvers, rules_with_arrays) {
           numbers(there,
                   jaxvjp_call1(there, jaxvjp_hessian(there, g, NULL), vec(there, {1, 2, 3}))),
           numbers(here, jaxvjp_call1(here, jaxvjp_hessian(here, f, NULL), vec(here, {1, 2, 3}))));
-      // What is saved again is the same program.
-      EXPECT_TRUE(no_error(there));
-      EXPECT_EQ(saved(there, make_jaxpr(there, g, {spec(there, {3})}), JAXVJP_SAVE_TEXT).empty(),
-                false);
+      // What is loaded is saved as the same program.
+      EXPECT_EQ(saved(there, loaded(there, data), JAXVJP_SAVE_TEXT),
+                saved(here, make_jaxpr(here, f, {spec(here, {3})}), JAXVJP_SAVE_TEXT));
     }
 }
 

@@ -127,7 +127,8 @@ TEST(Module, every_truncation_is_refused) {
 
 TEST(Module, every_change_of_a_byte_is_refused_or_a_program) {
   auto session = make_session();
-  for (std::string_view text : {rule_text, half_text}) {
+  const std::pair<std::string_view, size_t> rows[] = {{rule_text, 100}, {half_text, 20}};
+  for (auto [text, least] : rows) {
     const std::string bytes = encode(*read(*session, text));
     size_t programs = 0, refused = 0;
     for (size_t i = 0; i + 8 < bytes.size(); ++i)
@@ -137,7 +138,7 @@ TEST(Module, every_change_of_a_byte_is_refused_or_a_program) {
         EXPECT_FALSE(accepted(changed));
         ++(accepted(sealed(changed)) ? programs : refused);
       }
-    EXPECT_GT(programs, 20u);  // the numbers of constants, names
+    EXPECT_GT(programs, least);  // the numbers of constants, names
     EXPECT_GT(refused, 100u);
   }
 }
